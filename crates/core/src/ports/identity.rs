@@ -1,0 +1,106 @@
+//! Keys, roles and policies: asked of `iam`.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::{Arn, Call, Principal, ServiceError, Timestamp};
+
+/// What an access key id stands for.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// The secret that signs. Never logged.
+    pub secret: String,
+    /// The token that must accompany a temporary key.
+    pub session_token: Option<String>,
+    /// Who signs with it.
+    pub principal: Principal,
+    /// When a temporary key ends.
+    pub expires: Option<Timestamp>,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+/// Temporary credentials of a role session.
+#[derive(Clone)]
+pub struct Credentials {
+    /// `ASIA...`.
+    pub access_key_id: String,
+    /// The secret. Never logged.
+    pub secret_access_key: String,
+    /// The token that goes with every request.
+    pub session_token: String,
+    /// When they end.
+    pub expires: Timestamp,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// A question to the policies: may the caller do this to that?
+#[derive(Clone, Debug, Default)]
+pub struct Access<'a> {
+    /// `service:Operation`.
+    pub action: &'a str,
+    /// The ARN of what it is done to, `*` where the service has none.
+    pub resource: &'a str,
+    /// The resource's own policy document, where it has one.
+    pub resource_policy: Option<&'a str>,
+    /// Condition keys of the service with their values, besides the global ones that the call itself answers.
+    pub context: Vec<(String, Vec<String>)>,
+}
+
+/// What the policies say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A statement allows it and none denies it; the text names the statement.
+    Allowed(String),
+    /// Refused; the text is the end of AWS's message ("because no identity-based policy allows the X action").
+    Denied(String),
+}
+
+/// Answers who somebody is and what they may do.
+#[async_trait]
+pub trait Identity: Send + Sync + 'static {
+    /// The key by this id, `None` if there is none.
+    ///
+    /// # Errors
+    /// Only when the store cannot be read.
+    async fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, ServiceError>;
+
+    /// Credentials for a session of `role` assumed by the service `service` (`lambda.amazonaws.com`), for functions.
+    ///
+    /// # Errors
+    /// 403 `AccessDenied` if the role is missing or its trust policy does not allow the service.
+    async fn assume_role(&self, role: &Arn, service: &str, session: &str) -> Result<Credentials, ServiceError>;
+
+    /// What identity policies and the resource's policy say to `access` for the caller of `call`, with the reason.
+    ///
+    /// # Errors
+    /// Only when the store cannot be read.
+    async fn explain(&self, call: &Call, access: &Access<'_>) -> Result<Verdict, ServiceError>;
+
+    /// Refuses what the policies do not allow.
+    ///
+    /// # Errors
+    /// `AccessDeniedException` with AWS's wording.
+    async fn authorize(&self, call: &Call, access: &Access<'_>) -> Result<(), ServiceError> {
+        match self.explain(call, access).await? {
+            Verdict::Allowed(_) => Ok(()),
+            Verdict::Denied(why) => {
+                let (action, resource) = (access.action, access.resource);
+                Err(ServiceError::access_denied(format!(
+                    "User: {} is not authorized to perform: {action} on resource: {resource} {why}",
+                    call.principal
+                )))
+            }
+        }
+    }
+}
