@@ -75,6 +75,22 @@ pub trait Identity: Send + Sync + 'static {
     /// Only when the store cannot be read.
     async fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, ServiceError>;
 
+    /// The key by this id as a request presents it: with the session token it carries, if any.
+    ///
+    /// What `wire` asks. A temporary key need not be stored anywhere, its token can say everything about it; then the key is
+    /// known only together with the token, and [`Identity::access_key`] does not find it.
+    ///
+    /// # Errors
+    /// Only when the store cannot be read.
+    async fn presented_key(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<Option<AccessKey>, ServiceError> {
+        let _ = session_token;
+        self.access_key(access_key_id).await
+    }
+
     /// Credentials for a session of `role` assumed by the service `service` (`lambda.amazonaws.com`), for functions.
     ///
     /// # Errors
