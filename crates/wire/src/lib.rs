@@ -1,0 +1,31 @@
+//! The front door: HTTP, signatures, the AWS protocols, and the one declaration of an operation from which they are all served.
+//!
+//! A service declares each operation once ([`Operation`]) with a typed function, gathers them in an [`Api`], and [`Front`]
+//! serves any number of those on one port, in every protocol the service speaks. What is streamed rather than decoded (S3)
+//! is a [`RawService`].
+//!
+//! # The way of a request
+//! Limits and head, route (which service, operation, protocol), signature, decode, authorize every resource, validate, handler,
+//! encode. Each step can only refuse with an error shaped as AWS shapes it in that protocol.
+//!
+//! # Invariants
+//! - No handler runs before the signature is verified and every resource the operation names is allowed.
+//! - Every answer, errors included, carries a request id; an internal cause goes to the log under that id, never to the client.
+//! - What a client can make us hold is bounded by a limit in [`FrontOptions`].
+//! - A panicking handler costs its caller a 500 and nobody else anything.
+//!
+//! # Deliberately absent
+//! Policies (behind [`cauce_core::ports::Identity`]), services, TLS and HTTP/2. RPC v2 CBOR joins as one more
+//! `Protocol` beside the query protocol, on the same erased serde seam.
+
+mod api;
+mod json;
+mod operation;
+mod rest;
+mod service;
+
+pub use api::Api;
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+pub use operation::{ANSWER_S_MAX, Input, Operation};
+pub use rest::{RestRequest, RestResponse};
+pub use service::{JsonVersion, Protocol, ServiceInfo};
