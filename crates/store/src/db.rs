@@ -1,6 +1,7 @@
 //! The handle that everyone holds, and the loop that repeats a transaction until nobody was in its way.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use cauce_core::Timestamp;
 
 use crate::carried::Carried;
 use crate::contract::{Bytes, Limits, RangeReq, ReadReq, ReadResp, Row, Store, View};
+use crate::embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
 use crate::error::{CommitError, StoreError};
 use crate::gate::{Gates, Pass};
 use crate::memory::MemoryStore;
@@ -85,6 +87,14 @@ impl Db {
     #[must_use]
     pub fn memory() -> Self {
         Self::new(Arc::new(MemoryStore::new()))
+    }
+
+    /// A handle on the embedded engine in a directory, which is created if need be.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(dir: &Path, options: EmbeddedOptions) -> Result<Self, OpenError> {
+        Ok(Self::new(Arc::new(EmbeddedStore::open(dir, options)?)))
     }
 
     /// The engine.

@@ -4,7 +4,7 @@
 //! - [`Db`] and [`Tx`] are what everyone uses: transactions with read-your-writes and automatic retry, written once for all engines.
 //! - [`Key`] and [`Kind`] build keys that sort as their parts do; [`Record`] and [`RowCodec`] make rows with a version.
 //! - [`Owner`], [`Owned`] and [`Sequence`]: partitions with one owner each, fenced by leases.
-//! - [`MemoryStore`] is the engine for tests.
+//! - [`EmbeddedStore`] is the engine for one machine: a log in front of redb. [`MemoryStore`] is the engine for tests.
 //!
 //! # Limits
 //! [`Limits`], [`TRANSACT_ATTEMPTS_MAX`], [`PARTITIONS`]. A value that is larger belongs in a file, with a row that names it.
@@ -21,6 +21,7 @@ mod carried;
 mod codec;
 mod contract;
 mod db;
+mod embedded;
 mod error;
 mod gate;
 mod key;
@@ -38,6 +39,9 @@ pub use contract::{
     Bytes, Check, Commit, Limits, Mutation, RangeReq, RangeResp, ReadReq, ReadResp, Row, Snapshot, Store, Version, View,
 };
 pub use db::{BACKOFF_MAX, Db, GATE_WAIT_MAX, TRANSACT_ATTEMPTS_MAX, UNKNOWN_ATTEMPTS_MAX, decode_row};
+pub use embedded::{
+    Directory, DirectoryError, Disk, DiskFile, EmbeddedOptions, EmbeddedStore, OnFatal, OpenError, VIEWS_MAX,
+};
 pub use error::{CommitError, StoreError};
 pub use key::{Key, KeyError, KeyReader, Kind, prefix_end};
 pub use lease::{Claim, Lease};

@@ -57,8 +57,10 @@ pub(crate) struct TxState {
     fences: Vec<(Bytes, u64)>,
     token: Option<[u8; 16]>,
     ring: Vec<Bytes>,
-    hooks: Vec<Box<dyn FnOnce() + Send>>,
-    held: Vec<Box<dyn Any + Send>>,
+    /// Behind mutexes, never contended, because what a caller gives need only be `Send` while a future that looks at the
+    /// transaction must be.
+    hooks: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+    held: Mutex<Vec<Box<dyn Any + Send>>>,
     pass: Option<Pass>,
 }
 
@@ -237,12 +239,12 @@ impl Tx {
     /// Runs `hook` once the commit is durable, and never if it fails: for handing over in memory what the commit has made
     /// true. It runs even if the caller has gone away meanwhile, but not if the process ends: what must happen needs a row.
     pub fn on_commit(&self, hook: impl FnOnce() + Send + 'static) {
-        self.state.lock().hooks.push(Box::new(hook));
+        self.state.lock().hooks.get_mut().push(Box::new(hook));
     }
 
     /// Keeps `thing` (a lock, a permit) until the transaction has ended in whatever way.
     pub fn hold(&self, thing: impl Any + Send) {
-        self.state.lock().held.push(Box::new(thing));
+        self.state.lock().held.get_mut().push(Box::new(thing));
     }
 
     /// Makes one attempt to commit.
@@ -429,7 +431,7 @@ impl TxState {
     }
 
     pub(crate) fn run_hooks(self) {
-        for hook in self.hooks {
+        for hook in self.hooks.into_inner() {
             hook();
         }
     }
