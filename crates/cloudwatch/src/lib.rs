@@ -1,0 +1,2 @@
+//! CloudWatch.
+pub mod logs;

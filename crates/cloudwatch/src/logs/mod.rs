@@ -1,0 +1,3 @@
+//! CloudWatch Logs.
+pub mod pattern;
+pub use pattern::{Explanation, PATTERN_CHARS_MAX, Pattern, PatternError};
