@@ -1,0 +1,5 @@
+//! Stacks.
+
+mod change;
+pub mod limits;
+pub mod template;
