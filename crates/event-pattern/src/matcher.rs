@@ -1,0 +1,288 @@
+//! Many patterns at once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::check::{Check, all_hold};
+use crate::error::EventError;
+use crate::fields::Fields;
+use crate::index::{Choice, Index, Key};
+use crate::paths::Paths;
+use crate::pattern::{Conditions, Pattern};
+use crate::postings::Posting;
+use crate::scan::scan;
+use crate::scratch::{Scratch, with_scratch};
+
+/// One way to satisfy one rule.
+#[derive(Clone, Debug)]
+struct Branch {
+    rule: u32,
+    /// In the order of their paths' names.
+    checks: Box<[Check]>,
+    /// The check that the branch is indexed by.
+    anchor: u32,
+    /// Where in the index of the anchor's path: one key for each alternative.
+    keys: Box<[Key]>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule<Id> {
+    id: Id,
+    branches: Box<[u32]>,
+}
+
+/// Rules, each a pattern with a name, and the question which of them an event matches.
+///
+/// An event is scanned once, only for the paths that rules look at. Each rule is indexed by the one condition that the fewest events and the
+/// fewest other rules should meet, so that most rules are never touched; those that are get their other conditions checked. Adding and
+/// removing a rule costs about as much as its pattern is long, however many rules there are.
+///
+/// `add` and `remove` need the matcher alone; [`crate::SharedMatcher`] changes while others match.
+///
+/// ```
+/// use cauce_event_pattern::{Matcher, Pattern};
+///
+/// let mut matcher = Matcher::new();
+/// matcher.add("large", &Pattern::parse(r#"{"detail": {"total": [{"numeric": [">", 1000]}]}}"#)?);
+/// matcher.add("spanish", &Pattern::parse(r#"{"detail": {"country": ["ES"]}}"#)?);
+/// let mut matched = Vec::new();
+/// matcher.matches(br#"{"detail": {"country": "ES", "total": 20}}"#, &mut matched)?;
+/// assert_eq!(matched, ["spanish"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Matcher<Id> {
+    paths: Paths,
+    /// By path.
+    indexes: Vec<Index>,
+    /// Paths that some branch is indexed by the absence of.
+    absent_paths: BTreeSet<u32>,
+    branches: Vec<Option<Branch>>,
+    free_branches: Vec<u32>,
+    rules: Vec<Option<Rule<Id>>>,
+    free_rules: Vec<u32>,
+    by_id: HashMap<Id, u32, RandomState>,
+}
+
+impl<Id> Default for Matcher<Id> {
+    fn default() -> Self {
+        Self {
+            paths: Paths::default(),
+            indexes: Vec::new(),
+            absent_paths: BTreeSet::new(),
+            branches: Vec::new(),
+            free_branches: Vec::new(),
+            rules: Vec::new(),
+            free_rules: Vec::new(),
+            by_id: HashMap::default(),
+        }
+    }
+}
+
+/// Puts `value` into a free place.
+fn place<T>(places: &mut Vec<Option<T>>, free: &mut Vec<u32>, value: T) -> u32 {
+    if let Some(at) = free.pop()
+        && let Some(slot) = places.get_mut(at as usize)
+    {
+        *slot = Some(value);
+        return at;
+    }
+    places.push(Some(value));
+    (places.len() - 1) as u32
+}
+
+impl<Id: Clone + Eq + Hash> Matcher<Id> {
+    /// A matcher without rules.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// There are no rules.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// There is a rule called `id`.
+    #[must_use]
+    pub fn contains(&self, id: &Id) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// Adds the rule `id`, which replaces one of the same name. Returns whether there was one.
+    pub fn add(&mut self, id: Id, pattern: &Pattern) -> bool {
+        let replaced = self.remove(&id);
+        let rule = place(&mut self.rules, &mut self.free_rules, Rule { id: id.clone(), branches: Box::default() });
+        let branches = pattern.branches().iter().map(|conditions| self.add_branch(rule, conditions)).collect();
+        if let Some(Some(rule)) = self.rules.get_mut(rule as usize) {
+            rule.branches = branches;
+        }
+        self.by_id.insert(id, rule);
+        replaced
+    }
+
+    fn add_branch(&mut self, rule: u32, conditions: &Conditions) -> u32 {
+        let mut checks = Vec::new();
+        for condition in conditions {
+            let path = self.paths.add(&condition.path);
+            checks.push(Check { path, operators: Arc::clone(&condition.operators) });
+        }
+        self.indexes.resize_with(self.paths.len(), Index::default);
+        let choices_of = |check: &Check| -> Vec<Choice> {
+            let index = self.indexes.get(check.path as usize);
+            check.operators.iter().filter_map(|operator| Some(index?.choose(operator))).collect()
+        };
+        let all = checks.iter().map(choices_of).enumerate();
+        let best = all.min_by_key(|(_, choices)| choices.iter().map(|choice| choice.cost).sum::<usize>());
+        let (anchor, choices) = best.unwrap_or_default();
+        let path = checks.get(anchor).map_or(0, |check| check.path);
+        let keys = choices.iter().map(|choice| choice.key.clone()).collect();
+        let branch = Branch { rule, checks: checks.into(), anchor: anchor as u32, keys };
+        let number = place(&mut self.branches, &mut self.free_branches, branch);
+        if let Some(index) = self.indexes.get_mut(path as usize) {
+            for choice in &choices {
+                index.add(&choice.key, Posting::new(number, choice.satisfied));
+            }
+            if !index.absent().is_empty() {
+                self.absent_paths.insert(path);
+            }
+        }
+        number
+    }
+
+    /// Removes the rule `id`. Returns whether there was one.
+    pub fn remove(&mut self, id: &Id) -> bool {
+        let Some(number) = self.by_id.remove(id) else { return false };
+        let rule = self.rules.get_mut(number as usize).and_then(Option::take);
+        self.free_rules.push(number);
+        for branch in rule.iter().flat_map(|rule| rule.branches.iter()) {
+            self.remove_branch(*branch);
+        }
+        true
+    }
+
+    fn remove_branch(&mut self, number: u32) {
+        let Some(branch) = self.branches.get_mut(number as usize).and_then(Option::take) else { return };
+        self.free_branches.push(number);
+        let path = branch.checks.get(branch.anchor as usize).map_or(0, |check| check.path);
+        if let Some(index) = self.indexes.get_mut(path as usize) {
+            for key in &branch.keys {
+                index.remove(key, number);
+            }
+            if index.absent().is_empty() {
+                self.absent_paths.remove(&path);
+            }
+        }
+        for check in &branch.checks {
+            if self.paths.remove(check.path)
+                && let Some(index) = self.indexes.get_mut(check.path as usize)
+            {
+                // Gives the memory back: whatever takes the number next is another path.
+                *index = Index::default();
+            }
+        }
+    }
+
+    /// Adds to `matched` the name of every rule that `event`, the bytes of a JSON object, matches, each once and in no particular order. The
+    /// event is checked to be valid JSON first.
+    ///
+    /// # Errors
+    /// If it is not, or too deep, or built so that its arrays take too long.
+    pub fn matches(&self, event: &[u8], matched: &mut Vec<Id>) -> Result<(), EventError> {
+        crate::validate(event)?;
+        self.matches_trusted(event, matched)
+    }
+
+    /// The same for an event that is known to be valid JSON. For bytes that are not the answer may be anything.
+    ///
+    /// # Errors
+    /// If the bytes are no object, or too deep, or too broken to find fields in, or arrays take too long.
+    pub fn matches_trusted(&self, event: &[u8], matched: &mut Vec<Id>) -> Result<(), EventError> {
+        self.visit_trusted(event, |id| matched.push(id.clone()))
+    }
+
+    /// [`Self::matches_trusted`] that lends the names instead of copying them.
+    ///
+    /// # Errors
+    /// As [`Self::matches_trusted`]. What was visited before the error stays visited.
+    pub fn visit_trusted(&self, event: &[u8], mut visit: impl FnMut(&Id)) -> Result<(), EventError> {
+        with_scratch(|scratch| {
+            scan(event, &self.paths, &mut scratch.fields)?;
+            self.find_candidates(event, scratch);
+            self.judge(event, scratch, &mut visit)
+        })
+    }
+
+    /// Collects the branches whose anchor is satisfied, and some others.
+    fn find_candidates(&self, event: &[u8], scratch: &mut Scratch) {
+        let Scratch { fields, index: index_scratch, candidates, .. } = scratch;
+        candidates.clear();
+        for field in fields.all() {
+            if let Some(index) = self.indexes.get(field.path as usize) {
+                index.find(fields.value(event, field), index_scratch, candidates);
+            }
+        }
+        for path in &self.absent_paths {
+            // In an element of an array a field can be absent although another element has it.
+            if (!fields.has(*path) || !fields.flat())
+                && let Some(index) = self.indexes.get(*path as usize)
+            {
+                candidates.extend_from_slice(index.absent().as_slice());
+            }
+        }
+    }
+
+    /// Checks the candidates and reports the rules that match.
+    fn judge(&self, event: &[u8], scratch: &mut Scratch, visit: &mut impl FnMut(&Id)) -> Result<(), EventError> {
+        let Scratch { fields, candidates, judged, reported, event: number, .. } = scratch;
+        *number += 1;
+        if judged.len() < self.branches.len() {
+            judged.resize(self.branches.len(), 0);
+        }
+        if reported.len() < self.rules.len() {
+            reported.resize(self.rules.len(), 0);
+        }
+        for posting in candidates.iter() {
+            let Some(last) = judged.get_mut(posting.branch() as usize) else { continue };
+            if std::mem::replace(last, *number) == *number {
+                continue;
+            }
+            let Some(Some(branch)) = self.branches.get(posting.branch() as usize) else { continue };
+            if !branch.holds(posting.satisfied(), event, fields)? {
+                continue;
+            }
+            let Some(last) = reported.get_mut(branch.rule as usize) else { continue };
+            if std::mem::replace(last, *number) != *number
+                && let Some(Some(rule)) = self.rules.get(branch.rule as usize)
+            {
+                visit(&rule.id);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Branch {
+    /// Whether all conditions hold; the anchor's is known to hold by itself if `anchored`.
+    #[inline]
+    fn holds(&self, anchored: bool, event: &[u8], fields: &Fields) -> Result<bool, EventError> {
+        if self.checks.len() == 1 && anchored {
+            return Ok(true);
+        }
+        if !fields.flat() {
+            return all_hold(&self.checks, event, fields);
+        }
+        let skip = if anchored { self.anchor as usize } else { usize::MAX };
+        Ok(self.checks.iter().enumerate().all(|(number, check)| number == skip || check.holds(event, fields)))
+    }
+}
