@@ -19,10 +19,12 @@
 //! `Protocol` beside the query protocol, on the same erased serde seam.
 
 mod api;
+mod document;
 mod json;
 mod operation;
 mod rest;
 mod service;
+mod sigv4;
 
 pub use api::Api;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
