@@ -2,4 +2,5 @@
 
 mod change;
 pub mod limits;
+pub mod sam;
 pub mod template;

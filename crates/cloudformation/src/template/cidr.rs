@@ -15,7 +15,7 @@ const HOST_BITS: u8 = 8;
 ///
 /// # Errors
 /// If `block` is no address block, `count` is not between 1 and [`CIDR_BLOCKS_MAX`], or the block has not enough room.
-pub fn blocks(block: &str, count: &str, bits: Option<&str>) -> Result<Value, TemplateError> {
+pub(super) fn blocks(block: &str, count: &str, bits: Option<&str>) -> Result<Value, TemplateError> {
     let wrong = |why: &str| TemplateError::function(format!("Fn::Cidr: {why}"));
     let net: IpNet = block.trim().parse().map_err(|_| wrong(&format!("{block} is not an address block")))?;
     let count: u32 = count.trim().parse().map_err(|_| wrong(&format!("{count} is not a number of blocks")))?;

@@ -42,7 +42,7 @@ pub const PSEUDO_PARAMETERS: &[&str] = &[
 ];
 
 /// The functions that may stand in properties and outputs, for the message that refuses any other.
-pub const SUPPORTED: &str = "Fn::Base64, Fn::Cidr, Fn::FindInMap, Fn::GetAZs, Fn::GetAtt, Fn::If, Fn::ImportValue, Fn::Join, \
+pub(super) const SUPPORTED: &str = "Fn::Base64, Fn::Cidr, Fn::FindInMap, Fn::GetAZs, Fn::GetAtt, Fn::If, Fn::ImportValue, Fn::Join, \
      Fn::Length, Fn::Select, Fn::Split, Fn::Sub, Fn::ToJsonString, Ref, Condition, Fn::And, Fn::Equals, Fn::Not, Fn::Or";
 
 /// What the functions ask of the stack and its surroundings.

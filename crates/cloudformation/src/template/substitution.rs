@@ -6,7 +6,7 @@ use super::error::TemplateError;
 
 /// A part of the text of a `Fn::Sub`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub(super) enum Piece<'a> {
     /// Stays as it is.
     Text(&'a str),
     /// Is replaced.
@@ -24,7 +24,7 @@ pub(crate) fn malformed() -> TemplateError {
 ///
 /// # Errors
 /// If a name has a character that no name may have.
-pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

@@ -1,0 +1,119 @@
+//! Whole templates against what SAM itself makes of them, and what is refused.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::transform;
+use crate::template::{Aliases, declarations, parse, reference_value};
+
+/// What a template's own defaults give, as SAM sees parameters.
+fn defaults(document: &Value) -> BTreeMap<String, Value> {
+    let empty = serde_json::Map::new();
+    let declared = declarations(document.get("Parameters").and_then(Value::as_object).unwrap_or(&empty)).unwrap();
+    declared.into_iter().filter_map(|(name, p)| Some((name, reference_value(p.kind, &p.default?)))).collect()
+}
+
+fn check(template: &str, expect: &str) {
+    let document = parse(template, Aliases::Refused).unwrap();
+    let mut made = transform(&document, &defaults(&document)).unwrap();
+    let expect: Value = serde_json::from_str(expect).unwrap();
+    let expected = expect.get("Resources").unwrap().as_object().unwrap();
+    let resources = made.get_mut("Resources").unwrap().as_object_mut().unwrap();
+    assert_eq!(resources.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (id, resource) in expected {
+        assert_eq!(resources.get(id), Some(resource), "{id}");
+    }
+    assert_eq!(made.get("Outputs"), expect.get("Outputs"));
+    assert_eq!(made.get("Transform"), None);
+    assert_eq!(made.get("Globals"), None);
+}
+
+#[test]
+fn four_functions_and_three_rules_become_fourteen_resources() {
+    let (template, expect) = (include_str!("../../tests/sam/atm.yaml"), include_str!("../../tests/sam/atm.json"));
+    check(template, expect);
+    let document = parse(template, Aliases::Refused).unwrap();
+    let made = transform(&document, &BTreeMap::new()).unwrap();
+    assert_eq!(made.get("Resources").unwrap().as_object().unwrap().len(), 14);
+}
+
+#[test]
+fn aliases_policies_and_every_source_become_what_sam_makes_of_them() {
+    check(include_str!("../../tests/sam/publish.yaml"), include_str!("../../tests/sam/publish.json"));
+}
+
+fn refused(resources: &Value, expect: &str) {
+    let error = transform(&json!({ "Resources": resources }), &BTreeMap::new()).unwrap_err().to_string();
+    let prefix = "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application Specification document. \
+                  Number of errors found: 1. ";
+    assert_eq!(error.strip_prefix(prefix), Some(expect), "{error}");
+}
+
+fn function(extra: &Value) -> Value {
+    let mut properties = json!({"CodeUri": "s3://b/k", "Handler": "h", "Runtime": "provided.al2023"});
+    properties.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    json!({"F": {"Type": "AWS::Serverless::Function", "Properties": properties}})
+}
+
+#[test]
+fn what_is_wrong_or_unsupported_is_named() {
+    refused(
+        &json!({"T": {"Type": "AWS::Serverless::SimpleTable"}}),
+        "Resource with id [T] is invalid. The resource type AWS::Serverless::SimpleTable is not supported.",
+    );
+    refused(
+        &function(&json!({"CodeUri": "src/"})),
+        "Resource with id [F] is invalid. 'CodeUri' is not a valid S3 Uri of the form 's3://bucket/key' with optional versionId \
+         query parameter.",
+    );
+    refused(
+        &function(&json!({"CodeUri": {"Bucket": "b"}})),
+        "Resource with id [F] is invalid. 'CodeUri' requires Bucket and Key properties to be specified.",
+    );
+    refused(
+        &function(&json!({"Colour": 1})),
+        "Resource with id [F] is invalid. property Colour not defined for resource of type AWS::Serverless::Function",
+    );
+    refused(
+        &function(&json!({"DeploymentPreference": {}})),
+        "Resource with id [F] is invalid. property DeploymentPreference is not supported.",
+    );
+    refused(
+        &function(&json!({"Policies": [{"NoSuchPolicy": {}}]})),
+        "Resource with id [F] is invalid. Policy at index 0 in the 'Policies' property is not valid",
+    );
+    refused(
+        &function(&json!({"Policies": [{"SQSSendMessagePolicy": {}}]})),
+        "Resource with id [F] is invalid. Following required parameters of template 'SQSSendMessagePolicy' don't have values: \
+         ['QueueName']",
+    );
+    let event =
+        |kind: &str, properties: Value| function(&json!({"Events": {"E": {"Type": kind, "Properties": properties}}}));
+    refused(
+        &event("Api", json!({"Path": "/", "Method": "get"})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. Events of type Api are not supported.",
+    );
+    refused(
+        &event("EventBridgeRule", json!({"Pattern": {}, "Colour": 1})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. property Colour not defined for resource of type \
+         EventBridgeRule",
+    );
+    refused(
+        &event("Schedule", json!({"Schedule": "rate(1 day)", "State": "ENABLED", "Enabled": true})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. State and Enabled Properties cannot both be specified.",
+    );
+    let mut clash = function(&json!({}));
+    clash.as_object_mut().unwrap().insert("FRole".to_owned(), json!({"Type": "AWS::IAM::Role"}));
+    refused(
+        &clash,
+        "Transforming resource with id [F] attempts to create a new resource with id [FRole] and type \"AWS::IAM::Role\". A \
+         resource with that id already exists within this template. Please use a different id for that resource.",
+    );
+    let globals = transform(&json!({"Globals": {"Function": {"Role": "r"}}, "Resources": {}}), &BTreeMap::new());
+    let globals = globals.unwrap_err().to_string();
+    assert!(
+        globals.contains("'Globals' section is invalid. 'Role' is not a supported property of 'Function'."),
+        "{globals}"
+    );
+}
