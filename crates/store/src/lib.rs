@@ -31,6 +31,7 @@ mod memory;
 mod partition;
 mod record;
 mod state;
+mod token;
 mod tx;
 mod watch;
 

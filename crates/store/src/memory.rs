@@ -155,12 +155,12 @@ impl Rows for Map {
 }
 
 impl RowsMut for Map {
-    fn put(&mut self, key: &[u8], val: &[u8], version: Version) -> Result<(), StoreError> {
-        self.insert(Bytes::copy_from_slice(key), (Bytes::copy_from_slice(val), version));
+    fn put(&mut self, key: &Bytes, val: &Bytes, version: Version) -> Result<(), StoreError> {
+        self.insert(key.clone(), (val.clone(), version));
         Ok(())
     }
 
-    fn remove(&mut self, key: &[u8]) -> Result<(), StoreError> {
+    fn remove(&mut self, key: &Bytes) -> Result<(), StoreError> {
         BTreeMap::remove(self, key);
         Ok(())
     }

@@ -22,8 +22,8 @@ pub(crate) trait Rows {
 
 /// Rows that can be changed.
 pub(crate) trait RowsMut: Rows {
-    fn put(&mut self, key: &[u8], val: &[u8], version: Version) -> Result<(), StoreError>;
-    fn remove(&mut self, key: &[u8]) -> Result<(), StoreError>;
+    fn put(&mut self, key: &Bytes, val: &Bytes, version: Version) -> Result<(), StoreError>;
+    fn remove(&mut self, key: &Bytes) -> Result<(), StoreError>;
     fn remove_range(&mut self, start: &[u8], end: &[u8]) -> Result<(), StoreError>;
 }
 
@@ -193,7 +193,8 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, muts: &[Mutation], version: Version)
                     key: key.clone(),
                     reason: "added to a row that is not a counter".to_owned(),
                 })?;
-                rows.put(key, &count.wrapping_add(*delta).to_be_bytes(), version)?;
+                let sum = Bytes::copy_from_slice(&count.wrapping_add(*delta).to_be_bytes());
+                rows.put(key, &sum, version)?;
             }
         }
     }

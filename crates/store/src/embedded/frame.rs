@@ -18,9 +18,12 @@
 //! A commit: flags (bit 0: has a token), 16 bytes token and 8 bytes time in microseconds if so, varint number of mutations,
 //! then each: its number (1 set, 2 clear, 3 clear range, 4 add), its keys and values after their lengths, 8 bytes delta.
 
+use cauce_core::Timestamp;
+
 use crate::codec::{RowReader, put_bytes, put_varint};
 use crate::contract::{Bytes, Mutation};
 use crate::record::RecordError;
+use crate::token::Token;
 
 /// What the disk writes as one. Frames are aligned to it.
 pub(super) const SECTOR_BYTES: usize = 512;
@@ -33,8 +36,8 @@ const CLEAR_RANGE: u8 = 3;
 const ADD: u8 = 4;
 const HAS_TOKEN: u8 = 1;
 
-/// An idempotency token with the time (microseconds) at which it was used.
-pub(super) type UsedToken = ([u8; 16], i64);
+/// An idempotency token with the time at which it was used.
+pub(super) type UsedToken = (Token, Timestamp);
 
 /// One commit as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +69,7 @@ impl FrameWriter {
         buf.push(if token.is_some() { HAS_TOKEN } else { 0 });
         if let Some((token, used)) = token {
             buf.extend_from_slice(&token);
-            buf.extend_from_slice(&used.to_be_bytes());
+            buf.extend_from_slice(&used.as_micros().to_be_bytes());
         }
         put_varint(buf, muts.len() as u64);
         for mutation in muts {
@@ -188,7 +191,7 @@ fn decode_commit(reader: &mut RowReader<'_>) -> Result<Logged, RecordError> {
         HAS_TOKEN => {
             let (high, low) = (reader.u64()?, reader.u64()?);
             let token = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
-            Some((token, reader.u64()?.cast_signed()))
+            Some((token, Timestamp::from_micros(reader.u64()?.cast_signed())))
         }
         flags => return Err(RecordError::Payload(format!("unknown flags {flags:#04x} of a commit"))),
     };

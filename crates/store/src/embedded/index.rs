@@ -1,32 +1,29 @@
-//! The index: redb, holding all rows. Commits go into it without a sync; a checkpoint makes durable what it holds, together
-//! with the sequence up to which that is complete.
+//! The index: redb, holding all rows as of the last checkpoint, together with the sequence up to which that is complete. It is
+//! written at checkpoints only, so it is always durable, and between them nothing of it is in memory but its cache.
 
 use std::sync::Arc;
 
-use redb::{
-    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::disk::{DiskFile, RedbFile};
-use super::frame::UsedToken;
 use super::log::Epoch;
+use super::overlay::Overlay;
 use crate::contract::{Bytes, Row, Version};
 use crate::error::StoreError;
 use crate::state::{Rows, RowsMut};
+use crate::token;
+
+type Cells = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// Key -> version (8 bytes, little-endian), value.
-const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
-/// Idempotency token -> when it was used, in microseconds.
-const TOKENS: TableDefinition<'static, &[u8], i64> = TableDefinition::new("tokens");
-/// When a token was used, the token: for forgetting the oldest first.
-const TOKENS_BY_TIME: TableDefinition<'static, (i64, &[u8]), ()> = TableDefinition::new("tokens-by-time");
+const ROWS: Cells = TableDefinition::new("rows");
 /// What the index knows of the log.
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 const FORMAT: u64 = 1;
 const VERSION_BYTES: usize = 8;
 /// Tokens forgotten at one checkpoint.
-const TOKENS_FORGOTTEN_MAX: usize = 100_000;
+const TOKENS_FORGOTTEN_MAX: usize = 50_000;
 
 /// Where the index stands: what a checkpoint stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +57,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the file, recovering it as redb does; [`position`](Index::position) is then that of the last checkpoint.
+    /// Opens the file, recovering it as redb does; it then is as of the last checkpoint.
     pub(super) fn open(file: Arc<dyn DiskFile>, cache_bytes: usize) -> Result<Self, IndexError> {
         let db = Database::builder().set_cache_size(cache_bytes).create_with_backend(RedbFile(file))?;
         Ok(Self { db })
@@ -88,52 +85,21 @@ impl Index {
         })
     }
 
-    /// Begins to apply commits. They are not durable, and not seen by snapshots, before [`Writing::publish`].
-    pub(super) fn write(&self) -> Result<Writing, IndexError> {
-        let mut txn = self.db.begin_write()?;
-        // The log makes them durable, not this.
-        txn.set_durability(Durability::None)?;
-        Ok(Writing { txn })
-    }
-
-    /// What was published last.
+    /// The rows as of the last checkpoint.
     pub(super) fn snapshot(&self) -> Result<IndexSnapshot, IndexError> {
         Ok(IndexSnapshot { rows: self.db.begin_read()?.open_table(ROWS)? })
     }
 
-    /// Makes durable all that was published, and that the index holds everything up to `position`. Forgets the tokens
-    /// used before `tokens_until` (microseconds).
-    pub(super) fn checkpoint(&self, position: Position, tokens_until: i64) -> Result<(), IndexError> {
+    /// Begins a checkpoint.
+    pub(super) fn write(&self) -> Result<Writing, IndexError> {
         let mut txn = self.db.begin_write()?;
-        txn.set_durability(Durability::Immediate)?;
         // Else the first open after a crash walks the whole file.
         txn.set_quick_repair(true);
-        {
-            let mut meta = txn.open_table(META)?;
-            meta.insert("format", FORMAT)?;
-            meta.insert("sequence", position.sequence)?;
-            meta.insert("log-secret", position.epoch.secret)?;
-            meta.insert("log-epoch", position.epoch.number)?;
-            // A snapshot wants the table to be there.
-            txn.open_table(ROWS)?;
-            forget_tokens(&txn, tokens_until)?;
-        }
-        txn.commit()?;
-        Ok(())
+        Ok(Writing { txn })
     }
 }
 
-fn forget_tokens(txn: &WriteTransaction, until: i64) -> Result<(), IndexError> {
-    let mut by_time = txn.open_table(TOKENS_BY_TIME)?;
-    let mut tokens = txn.open_table(TOKENS)?;
-    let before = (until, &[][..]);
-    for entry in by_time.extract_from_if(..before, |_, ()| true)?.take(TOKENS_FORGOTTEN_MAX) {
-        tokens.remove(entry?.0.value().1)?;
-    }
-    Ok(())
-}
-
-/// Commits being applied.
+/// A checkpoint being written.
 pub(super) struct Writing {
     txn: WriteTransaction,
 }
@@ -144,25 +110,53 @@ impl Writing {
         Ok(WritingRows { rows: self.txn.open_table(ROWS)?, cell: Vec::new() })
     }
 
-    /// Whether a commit with this token was applied.
-    pub(super) fn knows_token(&self, token: &[u8; 16]) -> Result<bool, IndexError> {
-        Ok(self.txn.open_table(TOKENS)?.get(&token[..])?.is_some())
-    }
-
-    pub(super) fn remember_token(&self, (token, used): UsedToken) -> Result<(), IndexError> {
-        self.txn.open_table(TOKENS)?.insert(&token[..], used)?;
-        self.txn.open_table(TOKENS_BY_TIME)?.insert((used, &token[..]), ())?;
+    /// Writes all that an overlay holds.
+    pub(super) fn absorb(&self, overlay: &Overlay) -> Result<(), IndexError> {
+        let mut rows = self.rows()?;
+        for (key, written) in overlay.iter() {
+            match &written.val {
+                Some(val) => rows.insert(key, val, written.version)?,
+                None => drop(rows.rows.remove(key.as_ref())?),
+            }
+        }
         Ok(())
     }
 
-    /// Lets new snapshots see what was applied.
-    pub(super) fn publish(self) -> Result<(), IndexError> {
-        Ok(self.txn.commit()?)
+    /// Forgets the tokens used before `until` (microseconds).
+    pub(super) fn forget_tokens(&self, until: i64) -> Result<(), IndexError> {
+        let mut rows = self.txn.open_table(ROWS)?;
+        let (start, end) = token::used_before(until);
+        let mut old = Vec::new();
+        for entry in rows.range::<&[u8]>(start.as_ref()..end.as_ref())?.take(TOKENS_FORGOTTEN_MAX) {
+            old.push(Bytes::copy_from_slice(entry?.0.value()));
+        }
+        for by_time in old {
+            if let Some((token, used)) = token::read_by_time(&by_time) {
+                let key = token::key(&token);
+                let cell = rows.get(key.as_ref())?.map(|cell| Bytes::copy_from_slice(cell.value()));
+                // It may have been used again since.
+                let last = cell.and_then(|cell| token::read_used(cell.get(VERSION_BYTES..)?));
+                if last == Some(used) {
+                    rows.remove(key.as_ref())?;
+                }
+            }
+            rows.remove(by_time.as_ref())?;
+        }
+        Ok(())
     }
 
-    /// Forgets what was applied.
-    pub(super) fn abandon(self) -> Result<(), IndexError> {
-        Ok(self.txn.abort()?)
+    /// Makes the checkpoint durable: the index holds everything up to `position`.
+    pub(super) fn finish(self, position: Position) -> Result<(), IndexError> {
+        {
+            let mut meta = self.txn.open_table(META)?;
+            meta.insert("format", FORMAT)?;
+            meta.insert("sequence", position.sequence)?;
+            meta.insert("log-secret", position.epoch.secret)?;
+            meta.insert("log-epoch", position.epoch.number)?;
+            // A snapshot wants the table to be there.
+            self.txn.open_table(ROWS)?;
+        }
+        Ok(self.txn.commit()?)
     }
 }
 
@@ -173,9 +167,72 @@ pub(super) struct WritingRows<'txn> {
     cell: Vec<u8>,
 }
 
-/// A published state of the index that stays as it is.
+impl WritingRows<'_> {
+    fn insert(&mut self, key: &[u8], val: &[u8], version: Version) -> Result<(), IndexError> {
+        self.cell.clear();
+        self.cell.extend_from_slice(&version.0.to_le_bytes());
+        self.cell.extend_from_slice(val);
+        self.rows.insert(key, self.cell.as_slice())?;
+        Ok(())
+    }
+}
+
+/// The rows as of one checkpoint.
 pub(super) struct IndexSnapshot {
     rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
+}
+
+impl IndexSnapshot {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Row>, StoreError> {
+        get(&self.rows, key)
+    }
+
+    /// Walks `start <= key < end`, which must not be empty, from the end if `reverse`.
+    pub(super) fn walk(&self, start: &[u8], end: &[u8], reverse: bool) -> Result<Walk<'_>, StoreError> {
+        Walk::new(&self.rows, start, end, reverse)
+    }
+}
+
+type Guard<'a> = redb::AccessGuard<'a, &'static [u8]>;
+
+/// A walk over rows that can be looked at before they are taken.
+pub(super) struct Walk<'a> {
+    range: redb::Range<'a, &'static [u8], &'static [u8]>,
+    reverse: bool,
+    next: Option<(Guard<'a>, Guard<'a>)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        rows: &'a impl ReadableTable<&'static [u8], &'static [u8]>,
+        start: &[u8],
+        end: &[u8],
+        reverse: bool,
+    ) -> Result<Self, StoreError> {
+        let range = rows.range::<&[u8]>(start..end).map_err(IndexError::from)?;
+        let mut walk = Self { range, reverse, next: None };
+        walk.skip()?;
+        Ok(walk)
+    }
+
+    /// The key of the next row.
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        self.next.as_ref().map(|(key, _)| key.value())
+    }
+
+    /// The next row.
+    pub(super) fn take(&mut self) -> Result<Option<Row>, StoreError> {
+        let taken = self.next.as_ref().map(|(key, cell)| row(key.value(), cell.value())).transpose()?;
+        self.skip()?;
+        Ok(taken)
+    }
+
+    /// Goes on without the next row.
+    pub(super) fn skip(&mut self) -> Result<(), StoreError> {
+        let next = if self.reverse { self.range.next_back() } else { self.range.next() };
+        self.next = next.transpose().map_err(IndexError::from)?;
+        Ok(())
+    }
 }
 
 fn row(key: &[u8], cell: &[u8]) -> Result<Row, StoreError> {
@@ -191,38 +248,6 @@ fn get(rows: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -> R
     found.map(|cell| row(key, cell.value())).transpose()
 }
 
-fn scan(
-    rows: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    (start, end): (&[u8], &[u8]),
-    reverse: bool,
-    visit: &mut dyn FnMut(Row) -> bool,
-) -> Result<(), StoreError> {
-    let mut range = rows.range::<&[u8]>(start..end).map_err(IndexError::from)?;
-    while let Some(entry) = if reverse { range.next_back() } else { range.next() } {
-        let (key, cell) = entry.map_err(IndexError::from)?;
-        if !visit(row(key.value(), cell.value())?) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-impl Rows for IndexSnapshot {
-    fn get(&self, key: &[u8]) -> Result<Option<Row>, StoreError> {
-        get(&self.rows, key)
-    }
-
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        reverse: bool,
-        visit: &mut dyn FnMut(Row) -> bool,
-    ) -> Result<(), StoreError> {
-        scan(&self.rows, (start, end), reverse, visit)
-    }
-}
-
 impl Rows for WritingRows<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Row>, StoreError> {
         get(&self.rows, key)
@@ -235,21 +260,23 @@ impl Rows for WritingRows<'_> {
         reverse: bool,
         visit: &mut dyn FnMut(Row) -> bool,
     ) -> Result<(), StoreError> {
-        scan(&self.rows, (start, end), reverse, visit)
+        let mut walk = Walk::new(&self.rows, start, end, reverse)?;
+        while let Some(row) = walk.take()? {
+            if !visit(row) {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
 impl RowsMut for WritingRows<'_> {
-    fn put(&mut self, key: &[u8], val: &[u8], version: Version) -> Result<(), StoreError> {
-        self.cell.clear();
-        self.cell.extend_from_slice(&version.0.to_le_bytes());
-        self.cell.extend_from_slice(val);
-        self.rows.insert(key, self.cell.as_slice()).map_err(IndexError::from)?;
-        Ok(())
+    fn put(&mut self, key: &Bytes, val: &Bytes, version: Version) -> Result<(), StoreError> {
+        Ok(self.insert(key, val, version)?)
     }
 
-    fn remove(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        self.rows.remove(key).map_err(IndexError::from)?;
+    fn remove(&mut self, key: &Bytes) -> Result<(), StoreError> {
+        self.rows.remove(key.as_ref()).map_err(IndexError::from)?;
         Ok(())
     }
 

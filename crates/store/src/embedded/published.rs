@@ -4,9 +4,10 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use cauce_core::{Clock, Timestamp};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::index::IndexSnapshot;
+use super::overlay::{Layers, Overlay};
 use crate::contract::{Limits, ReadReq, ReadResp, Snapshot, View};
 use crate::error::StoreError;
 use crate::state::answer;
@@ -16,51 +17,97 @@ pub const VIEWS_MAX: usize = 64;
 
 /// The latest state that is durable.
 pub(super) struct Published {
-    latest: RwLock<Result<Arc<IndexSnapshot>, StoreError>>,
+    latest: RwLock<Latest>,
     views: Mutex<Vec<Weak<HeldView>>>,
     clock: Arc<dyn Clock>,
     limits: Limits,
 }
 
-impl Published {
-    pub(super) fn new(snapshot: IndexSnapshot, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { latest: RwLock::new(Ok(Arc::new(snapshot))), views: Mutex::default(), clock, limits }
+/// The layers of that state.
+pub(super) struct Latest {
+    active: Overlay,
+    frozen: Option<Arc<Overlay>>,
+    base: Arc<IndexSnapshot>,
+    /// Why nothing may be read any more.
+    closed: Option<String>,
+}
+
+impl Latest {
+    pub(super) fn layers(&self) -> Layers<'_> {
+        Layers { active: &self.active, frozen: self.frozen.as_deref(), base: &self.base }
     }
 
-    /// Lets readers see a newer state.
-    pub(super) fn replace(&self, snapshot: IndexSnapshot) {
-        let before = std::mem::replace(&mut *self.latest.write(), Ok(Arc::new(snapshot)));
-        // Outside the lock: the last one to let go of a snapshot gives its pages back.
+    pub(super) fn active(&self) -> &Overlay {
+        &self.active
+    }
+
+    fn open(&self) -> Result<&Self, StoreError> {
+        self.closed.as_ref().map_or(Ok(self), |why| Err(StoreError::Unavailable(why.clone())))
+    }
+}
+
+impl Published {
+    pub(super) fn new(base: IndexSnapshot, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        let latest = Latest { active: Overlay::default(), frozen: None, base: Arc::new(base), closed: None };
+        Self { latest: RwLock::new(latest), views: Mutex::default(), clock, limits }
+    }
+
+    /// The state, to decide the next batch on. Readers are not kept waiting.
+    pub(super) fn latest(&self) -> RwLockReadGuard<'_, Latest> {
+        self.latest.read()
+    }
+
+    /// Lets readers see a batch.
+    pub(super) fn absorb(&self, batch: Overlay) {
+        self.latest.write().active.absorb(batch);
+    }
+
+    /// Begins a checkpoint: what is returned has to go into the index.
+    pub(super) fn freeze(&self) -> Arc<Overlay> {
+        let mut latest = self.latest.write();
+        let frozen = Arc::new(std::mem::take(&mut latest.active));
+        latest.frozen = Some(Arc::clone(&frozen));
+        frozen
+    }
+
+    /// Ends a checkpoint: `base` holds what was frozen.
+    pub(super) fn thaw(&self, base: IndexSnapshot) {
+        let mut latest = self.latest.write();
+        let before = (latest.frozen.take(), std::mem::replace(&mut latest.base, Arc::new(base)));
+        drop(latest);
+        // Outside the lock: the last one to let go of them has work to do.
         drop(before);
     }
 
     /// Lets nobody read any more.
     pub(super) fn close(&self, why: &str) {
-        let before = std::mem::replace(&mut *self.latest.write(), Err(StoreError::Unavailable(why.to_owned())));
-        drop(before);
+        self.latest.write().closed.get_or_insert_with(|| why.to_owned());
         for view in self.views.lock().drain(..).filter_map(|view| view.upgrade()) {
             view.end();
         }
     }
 
     pub(super) fn read(&self, req: &ReadReq) -> Result<ReadResp, StoreError> {
-        let latest = self.latest.read().clone()?;
-        answer(&*latest, req, &self.limits)
+        answer(&self.latest.read().open()?.layers(), req, &self.limits)
     }
 
-    /// Holds on to the latest state.
+    /// Holds on to the latest state. Copies the keys of the active overlay, so views are not for every request.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if [`VIEWS_MAX`] live already.
     pub(super) fn view(&self) -> Result<View, StoreError> {
-        let latest = self.latest.read().clone()?;
         self.end_views();
         let mut views = self.views.lock();
         if views.len() >= VIEWS_MAX {
             return Err(StoreError::TooLarge { limit: VIEWS_MAX, value: views.len() + 1, what: "views at once" });
         }
+        let held = {
+            let latest = self.latest.read();
+            let latest = latest.open()?;
+            Held { active: latest.active.clone(), frozen: latest.frozen.clone(), base: Arc::clone(&latest.base) }
+        };
         let view = Arc::new(HeldView {
-            snapshot: Mutex::new(Some(latest)),
+            held: Mutex::new(Some(Arc::new(held))),
             ends: self.clock.now() + self.limits.view_lives,
             clock: Arc::clone(&self.clock),
             limits: self.limits,
@@ -83,8 +130,15 @@ impl Published {
     }
 }
 
+/// A state that stays as it is.
+struct Held {
+    active: Overlay,
+    frozen: Option<Arc<Overlay>>,
+    base: Arc<IndexSnapshot>,
+}
+
 struct HeldView {
-    snapshot: Mutex<Option<Arc<IndexSnapshot>>>,
+    held: Mutex<Option<Arc<Held>>>,
     ends: Timestamp,
     clock: Arc<dyn Clock>,
     limits: Limits,
@@ -92,7 +146,7 @@ struct HeldView {
 
 impl HeldView {
     fn end(&self) {
-        *self.snapshot.lock() = None;
+        *self.held.lock() = None;
     }
 }
 
@@ -102,7 +156,8 @@ impl Snapshot for HeldView {
         if self.clock.now() > self.ends {
             self.end();
         }
-        let snapshot = self.snapshot.lock().clone().ok_or(StoreError::ViewExpired)?;
-        answer(&*snapshot, &req, &self.limits)
+        let held = self.held.lock().clone().ok_or(StoreError::ViewExpired)?;
+        let layers = Layers { active: &held.active, frozen: held.frozen.as_deref(), base: &held.base };
+        answer(&layers, &req, &self.limits)
     }
 }

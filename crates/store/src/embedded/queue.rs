@@ -40,6 +40,7 @@ pub(super) struct Queue {
 struct Line {
     waiting: VecDeque<Pending>,
     closed: bool,
+    nudged: bool,
 }
 
 /// What the committer gets when it asks for work.
@@ -87,12 +88,13 @@ impl Queue {
         patience: Option<Duration>,
     ) -> Taken {
         let mut line = self.line.lock();
-        if line.waiting.is_empty() && !line.closed {
+        if line.waiting.is_empty() && !line.closed && !line.nudged {
             match patience {
                 Some(patience) => drop(self.arrived.wait_for(&mut line, patience)),
                 None => self.arrived.wait(&mut line),
             }
         }
+        line.nudged = false;
         let mut bytes = 0;
         while batch.len() < commits_max && (batch.is_empty() || bytes < bytes_max) {
             let Some(pending) = line.waiting.pop_front() else { break };
@@ -104,6 +106,12 @@ impl Queue {
             (true, false) => Taken::Nothing,
             (true, true) => Taken::Closed,
         }
+    }
+
+    /// Ends the wait of the committer, so that it looks around.
+    pub(super) fn nudge(&self) {
+        self.line.lock().nudged = true;
+        self.arrived.notify_one();
     }
 
     /// Lets nobody in any more. What waits is still served.

@@ -1,0 +1,127 @@
+//! Opening: the index as of the last checkpoint, and on top of it what the log holds.
+
+use std::sync::Arc;
+
+use super::committer::{Committer, Fatal};
+use super::disk::{DirectoryError, Disk};
+use super::frame::FrameWriter;
+use super::index::{Index, IndexError, Position};
+use super::log::{Epoch, Found, Log, LogError};
+use super::options::EmbeddedOptions;
+use super::published::Published;
+use crate::contract::Version;
+use crate::state::apply;
+use crate::token;
+
+/// The files of a store.
+const INDEX_FILE: &str = "index.redb";
+const LOG_FILES: [&str; 2] = ["commits.0.log", "commits.1.log"];
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory is in use, or not usable.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The disk refuses.
+    #[error("the disk refuses: {0}")]
+    Io(#[from] std::io::Error),
+    /// What is on the disk is not what was once written there. Nothing was changed; restore a backup.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+impl From<IndexError> for OpenError {
+    fn from(error: IndexError) -> Self {
+        Self::Damaged(format!("the index: {error}"))
+    }
+}
+
+impl From<LogError> for OpenError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Io(error) => Self::Io(error),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<Fatal> for OpenError {
+    fn from(error: Fatal) -> Self {
+        Self::Io(std::io::Error::other(error.to_string()))
+    }
+}
+
+/// Opens the files and brings the index up to the last commit that was acknowledged.
+pub(super) fn recover(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(Committer, Index), OpenError> {
+    let index = Index::open(disk.open(INDEX_FILE)?, options.cache_bytes)?;
+    let [even, odd] = LOG_FILES.map(|name| disk.open(name));
+    let position = match index.position()?.map_err(|reason| OpenError::Damaged(format!("the index: {reason}")))? {
+        Some(position) => position,
+        None => create(&index, options)?,
+    };
+    let mut log = Log::open(even?, odd?, position.epoch)?;
+    let position = replay(&index, &mut log, position)?;
+    log.switch_to(position.epoch);
+    let published = Arc::new(Published::new(index.snapshot()?, Arc::clone(&options.clock), options.limits));
+    let committer = Committer {
+        log,
+        sequence: position.sequence,
+        published,
+        rings: Arc::default(),
+        clock: Arc::clone(&options.clock),
+        limits: options.limits,
+        frame: FrameWriter::default(),
+    };
+    Ok((committer, index))
+}
+
+fn create(index: &Index, options: &EmbeddedOptions) -> Result<Position, IndexError> {
+    let position = Position { sequence: 0, epoch: Epoch { secret: options.entropy.u64(), number: 0 } };
+    index.write()?.finish(position)?;
+    Ok(position)
+}
+
+/// Repeats on the index the commits that the log holds beyond `position`. Returns where the store stands then.
+fn replay(index: &Index, log: &mut Log, position: Position) -> Result<Position, OpenError> {
+    let mut sequence = position.sequence;
+    let mut writing = None;
+    let torn = loop {
+        let commits = match log.recover_next(sequence + 1)? {
+            Found::End { torn } => break torn,
+            Found::Frame(commits) => commits,
+        };
+        let writing = match &writing {
+            Some(writing) => writing,
+            None => writing.insert(index.write()?),
+        };
+        let mut rows = writing.rows()?;
+        for logged in commits {
+            sequence += 1;
+            let version = Version(sequence);
+            let token = |rows: &mut _| match &logged.token {
+                Some((token, used)) => token::remember(rows, token, *used, version),
+                None => Ok(()),
+            };
+            apply(&mut rows, &logged.muts, version)
+                .and_then(|()| token(&mut rows))
+                .map_err(|error| OpenError::Damaged(format!("commit {sequence} of the log does not apply: {error}")))?;
+        }
+    };
+    if writing.is_none() && !torn {
+        return Ok(position);
+    }
+    tracing::info!(
+        repeated = sequence - position.sequence,
+        torn,
+        "the store was not closed properly; its log is replayed"
+    );
+    // What is left of a torn frame must not meet the frames to come: they go to another epoch.
+    let position = Position { sequence, epoch: log.epoch().next() };
+    match writing {
+        Some(writing) => writing,
+        None => index.write()?,
+    }
+    .finish(position)?;
+    Ok(position)
+}
