@@ -4,8 +4,8 @@
 
 use super::condition::Condition;
 use super::grammar;
-use super::pattern::Pattern;
-use super::principal::{Named, Principals};
+use super::pattern::{Pattern, Syntax};
+use super::principal::{Named, Principals, Who};
 use super::request::Request;
 
 /// The longest document read, in bytes: what the IAM API accepts in a parameter. Quotas of single kinds are smaller.
@@ -147,6 +147,25 @@ impl Policy {
         grammar::parse(text, kind)
     }
 
+    /// A policy that allows nothing.
+    pub fn nothing() -> Policy {
+        Policy { statements: Vec::new() }
+    }
+
+    /// A policy of a resource that denies everything to everybody.
+    pub fn deny_all() -> Policy {
+        let all = || Pattern::new("*", Syntax { wildcards: true, variables: false, fold: true });
+        let statement = Statement {
+            sid: None,
+            effect: Effect::Deny,
+            principals: Some(Principals { negated: false, any_of: vec![Who::Everyone] }),
+            actions: Set { negated: false, patterns: vec![all()] },
+            resources: None,
+            conditions: Vec::new(),
+        };
+        Policy { statements: vec![statement] }
+    }
+
     /// Its statements, in order.
     pub fn statements(&self) -> &[Statement] {
         &self.statements
@@ -156,7 +175,7 @@ impl Policy {
     pub fn principal_arns(&self) -> impl Iterator<Item = &str> {
         let principals = self.statements.iter().filter_map(|s| s.principals.as_ref());
         principals.flat_map(|p| &p.any_of).filter_map(|who| match who {
-            super::principal::Who::Arn(arn) => Some(&**arn),
+            Who::Arn(arn) => Some(&**arn),
             _ => None,
         })
     }
