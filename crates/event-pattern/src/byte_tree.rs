@@ -4,10 +4,50 @@ use crate::postings::{Posting, Postings};
 
 const ROOT: u32 = 0;
 
+/// Bytes of a label that are kept in the node.
+const SHORT_BYTES: usize = 14;
+
+/// The bytes from a node's parent down to it. Nearly all are short, and reading them where the node is saves a look into memory that is far
+/// away, which is what a walk through a large tree costs.
+#[derive(Clone, Debug)]
+enum Label {
+    Short(u8, [u8; SHORT_BYTES]),
+    Long(Box<[u8]>),
+}
+
+impl Default for Label {
+    fn default() -> Self {
+        Self::Short(0, [0; SHORT_BYTES])
+    }
+}
+
+impl From<&[u8]> for Label {
+    fn from(bytes: &[u8]) -> Self {
+        let mut short = [0; SHORT_BYTES];
+        match short.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                Self::Short(bytes.len() as u8, short)
+            }
+            None => Self::Long(bytes.into()),
+        }
+    }
+}
+
+impl Label {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// The bytes from the parent down to here; the first is in the parent's list too.
-    label: Box<[u8]>,
+    /// The first byte is in the parent's list too.
+    label: Label,
     /// First bytes of the labels below, sorted, with their nodes.
     children: Vec<(u8, u32)>,
     postings: Postings,
@@ -47,7 +87,7 @@ impl ByteTree {
         }
         let (mut at, mut rest) = (ROOT, text);
         while let Some(node) = self.nodes.get(at as usize) {
-            let Some(below) = rest.strip_prefix(&*node.label) else { return };
+            let Some(below) = rest.strip_prefix(node.label.bytes()) else { return };
             if !node.postings.is_empty() {
                 visit(&node.postings);
             }
@@ -65,7 +105,7 @@ impl ByteTree {
     fn node_of(&self, key: &[u8]) -> Option<u32> {
         let (mut at, mut rest) = (ROOT, key);
         loop {
-            rest = rest.strip_prefix(&*self.nodes.get(at as usize)?.label)?;
+            rest = rest.strip_prefix(self.nodes.get(at as usize)?.label.bytes())?;
             match rest.first() {
                 None => return Some(at),
                 Some(byte) => at = self.child(at, *byte)?,
@@ -84,8 +124,8 @@ impl ByteTree {
                 break;
             };
             let label = self.nodes.get(child as usize).map(|node| node.label.clone()).unwrap_or_default();
-            let common = label.iter().zip(rest).take_while(|(a, b)| a == b).count();
-            at = if common < label.len() { self.split(at, child, common) } else { child };
+            let common = label.bytes().iter().zip(rest).take_while(|(a, b)| a == b).count();
+            at = if common < label.bytes().len() { self.split(at, child, common) } else { child };
             rest = rest.get(common..).unwrap_or_default();
         }
         if let Some(node) = self.nodes.get_mut(at as usize) {
@@ -97,7 +137,7 @@ impl ByteTree {
     fn split(&mut self, parent: u32, child: u32, common: usize) -> u32 {
         let Some(node) = self.nodes.get_mut(child as usize) else { return parent };
         let label = std::mem::take(&mut node.label);
-        let (above, below) = label.split_at_checked(common).unwrap_or((&label, &[]));
+        let (above, below) = label.bytes().split_at_checked(common).unwrap_or((label.bytes(), &[]));
         node.label = below.into();
         let first_below = below.first().copied().unwrap_or_default();
         let first_above = above.first().copied().unwrap_or_default();
@@ -146,7 +186,7 @@ impl ByteTree {
         let (mut at, mut rest) = (ROOT, key);
         while let Some(first) = rest.first().copied() {
             let Some(child) = self.child(at, first) else { break };
-            let length = self.nodes.get(child as usize).map_or(0, |node| node.label.len());
+            let length = self.nodes.get(child as usize).map_or(0, |node| node.label.bytes().len());
             way.push((at, first));
             rest = rest.get(length..).unwrap_or_default();
             at = child;

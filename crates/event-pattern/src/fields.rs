@@ -167,6 +167,12 @@ impl Fields {
         self.chains.get(path as usize).is_some_and(|chain| chain.event == self.event)
     }
 
+    /// Exactly one field stands at `path`.
+    #[inline]
+    pub(crate) fn single(&self, path: u32) -> bool {
+        self.chains.get(path as usize).is_some_and(|chain| chain.event == self.event && chain.first == chain.last)
+    }
+
     /// The fields at `path` in the order of the event.
     #[inline]
     pub(crate) fn at(&self, path: u32) -> impl Iterator<Item = &Field> {

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use crate::address::{Address, Cidr};
 use crate::byte_tree::ByteTree;
+use crate::exclusions::{self, Exclusions};
 use crate::fold::fold_bytes;
 use crate::grams::{Gram, Grams};
 use crate::number::NumberKey;
@@ -17,10 +19,12 @@ use crate::wildcard::Wildcard;
 
 type Map<K> = HashMap<K, Postings, RandomState>;
 
-/// Bytes turned around, kept from value to value.
+/// Memory kept from value to value.
 #[derive(Debug, Default)]
 pub(crate) struct IndexScratch {
     reversed: Vec<u8>,
+    /// Branches that the event is known not to match.
+    pub(crate) excluded: Vec<Posting>,
 }
 
 /// Where a branch stands in the index of one path. A value that satisfies the operator is found under the key; unless the key says it all,
@@ -44,6 +48,8 @@ pub(crate) enum Key {
     Cidr(Cidr),
     AnyText,
     Present,
+    /// Present, and not what the only operator of the condition excludes.
+    Excluding(Arc<[Operator]>),
     Absent,
 }
 
@@ -79,6 +85,7 @@ pub(crate) struct Index {
     no: Postings,
     any_text: Postings,
     present: Postings,
+    exclusions: Exclusions,
     absent: Postings,
 }
 
@@ -96,8 +103,18 @@ fn shortness(literal: &[u8]) -> usize {
 }
 
 impl Index {
+    /// Where to put a branch with this condition: one place for each alternative.
+    pub(crate) fn choose_all(&self, operators: &Arc<[Operator]>) -> Vec<Choice> {
+        match &**operators {
+            [only] if exclusions::suits(only) => {
+                vec![Choice { key: Key::Excluding(Arc::clone(operators)), cost: 18_000, satisfied: true }]
+            }
+            _ => operators.iter().map(|operator| self.choose(operator)).collect(),
+        }
+    }
+
     /// Where to put a branch whose condition has `operator` among its alternatives.
-    pub(crate) fn choose(&self, operator: &Operator) -> Choice {
+    fn choose(&self, operator: &Operator) -> Choice {
         let choice = |key, cost, satisfied| Choice { key, cost, satisfied };
         match operator {
             Operator::Null => choice(Key::Null, 4 + self.null.len(), true),
@@ -141,7 +158,8 @@ impl Index {
             }
             Operator::Range(range) => {
                 let open = range.low == NumberKey::LOWEST || range.high == NumberKey::HIGHEST;
-                choice(Key::Range(range.low, range.high), if open { 400 } else { 40 }, true)
+                let cost = self.ranges.count(range.low, range.high) + if open { 400 } else { 40 };
+                choice(Key::Range(range.low, range.high), cost, true)
             }
             Operator::Cidr(_, cidr) => {
                 let cost = count(&self.cidrs, cidr) + (64 >> cidr.mask_bits.min(7));
@@ -213,6 +231,7 @@ impl Index {
             }
             Key::AnyText => self.any_text.add(posting),
             Key::Present => self.present.add(posting),
+            Key::Excluding(operators) => operators.iter().for_each(|o| self.exclusions.add(o, posting.branch())),
             Key::Absent => self.absent.add(posting),
         }
     }
@@ -252,6 +271,7 @@ impl Index {
             }
             Key::AnyText => self.any_text.remove(branch),
             Key::Present => self.present.remove(branch),
+            Key::Excluding(operators) => operators.iter().for_each(|o| self.exclusions.remove(o, branch)),
             Key::Absent => self.absent.remove(branch),
         }
     }
@@ -261,9 +281,18 @@ impl Index {
         &self.absent
     }
 
-    /// Adds the branches that `value` may satisfy to `found`.
+    /// Adds the branches that `value` may satisfy to `found`. It is the only one at its path, or one of several.
     #[inline]
-    pub(crate) fn find(&self, value: Value<'_>, scratch: &mut IndexScratch, found: &mut Vec<Posting>) {
+    pub(crate) fn find(&self, value: Value<'_>, only: bool, scratch: &mut IndexScratch, found: &mut Vec<Posting>) {
+        if !self.exclusions.all().is_empty() {
+            if only {
+                self.exclusions.find(value, |postings| scratch.excluded.extend_from_slice(postings.as_slice()));
+                found.extend_from_slice(self.exclusions.all());
+            } else {
+                // What one value excludes another may bring back.
+                found.extend(self.exclusions.all().iter().map(|posting| posting.unsatisfied()));
+            }
+        }
         let mut note = |postings: &Postings| found.extend_from_slice(postings.as_slice());
         note(&self.present);
         match value {

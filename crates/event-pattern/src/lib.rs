@@ -5,6 +5,7 @@ mod arrays;
 mod byte_tree;
 mod check;
 mod error;
+mod exclusions;
 mod explain;
 mod fields;
 mod fold;

@@ -19,7 +19,6 @@ use crate::scratch::{Scratch, with_scratch};
 /// One way to satisfy one rule.
 #[derive(Clone, Debug)]
 struct Branch {
-    rule: u32,
     /// In the order of their paths' names.
     checks: Box<[Check]>,
     /// The check that the branch is indexed by.
@@ -28,10 +27,14 @@ struct Branch {
     keys: Box<[Key]>,
 }
 
-#[derive(Clone, Debug)]
-struct Rule<Id> {
-    id: Id,
-    branches: Box<[u32]>,
+/// What is needed of a branch that is found satisfied: kept apart, close together, for events that match thousands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brief {
+    rule: u32,
+    /// Nothing has to hold but the anchor.
+    anchor_only: bool,
+    /// No other branch can report the rule.
+    only_branch: bool,
 }
 
 /// Rules, each a pattern with a name, and the question which of them an event matches.
@@ -61,8 +64,13 @@ pub struct Matcher<Id> {
     /// Paths that some branch is indexed by the absence of.
     absent_paths: BTreeSet<u32>,
     branches: Vec<Option<Branch>>,
+    /// By branch.
+    briefs: Vec<Brief>,
     free_branches: Vec<u32>,
-    rules: Vec<Option<Rule<Id>>>,
+    /// By rule.
+    ids: Vec<Option<Id>>,
+    /// By rule.
+    branches_of: Vec<Box<[u32]>>,
     free_rules: Vec<u32>,
     by_id: HashMap<Id, u32, RandomState>,
 }
@@ -74,8 +82,10 @@ impl<Id> Default for Matcher<Id> {
             indexes: Vec::new(),
             absent_paths: BTreeSet::new(),
             branches: Vec::new(),
+            briefs: Vec::new(),
             free_branches: Vec::new(),
-            rules: Vec::new(),
+            ids: Vec::new(),
+            branches_of: Vec::new(),
             free_rules: Vec::new(),
             by_id: HashMap::default(),
         }
@@ -122,16 +132,19 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
     /// Adds the rule `id`, which replaces one of the same name. Returns whether there was one.
     pub fn add(&mut self, id: Id, pattern: &Pattern) -> bool {
         let replaced = self.remove(&id);
-        let rule = place(&mut self.rules, &mut self.free_rules, Rule { id: id.clone(), branches: Box::default() });
-        let branches = pattern.branches().iter().map(|conditions| self.add_branch(rule, conditions)).collect();
-        if let Some(Some(rule)) = self.rules.get_mut(rule as usize) {
-            rule.branches = branches;
+        let rule = place(&mut self.ids, &mut self.free_rules, id.clone());
+        let only_branch = pattern.branches().len() == 1;
+        let branches =
+            pattern.branches().iter().map(|conditions| self.add_branch(rule, conditions, only_branch)).collect();
+        self.branches_of.resize_with(self.ids.len(), Box::default);
+        if let Some(of_rule) = self.branches_of.get_mut(rule as usize) {
+            *of_rule = branches;
         }
         self.by_id.insert(id, rule);
         replaced
     }
 
-    fn add_branch(&mut self, rule: u32, conditions: &Conditions) -> u32 {
+    fn add_branch(&mut self, rule: u32, conditions: &Conditions, only_branch: bool) -> u32 {
         let mut checks = Vec::new();
         for condition in conditions {
             let path = self.paths.add(&condition.path);
@@ -139,16 +152,20 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         }
         self.indexes.resize_with(self.paths.len(), Index::default);
         let choices_of = |check: &Check| -> Vec<Choice> {
-            let index = self.indexes.get(check.path as usize);
-            check.operators.iter().filter_map(|operator| Some(index?.choose(operator))).collect()
+            self.indexes.get(check.path as usize).map(|index| index.choose_all(&check.operators)).unwrap_or_default()
         };
         let all = checks.iter().map(choices_of).enumerate();
         let best = all.min_by_key(|(_, choices)| choices.iter().map(|choice| choice.cost).sum::<usize>());
         let (anchor, choices) = best.unwrap_or_default();
         let path = checks.get(anchor).map_or(0, |check| check.path);
         let keys = choices.iter().map(|choice| choice.key.clone()).collect();
-        let branch = Branch { rule, checks: checks.into(), anchor: anchor as u32, keys };
+        let brief = Brief { rule, anchor_only: checks.len() == 1, only_branch };
+        let branch = Branch { checks: checks.into(), anchor: anchor as u32, keys };
         let number = place(&mut self.branches, &mut self.free_branches, branch);
+        self.briefs.resize(self.branches.len(), Brief::default());
+        if let Some(of_branch) = self.briefs.get_mut(number as usize) {
+            *of_branch = brief;
+        }
         if let Some(index) = self.indexes.get_mut(path as usize) {
             for choice in &choices {
                 index.add(&choice.key, Posting::new(number, choice.satisfied));
@@ -163,9 +180,12 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
     /// Removes the rule `id`. Returns whether there was one.
     pub fn remove(&mut self, id: &Id) -> bool {
         let Some(number) = self.by_id.remove(id) else { return false };
-        let rule = self.rules.get_mut(number as usize).and_then(Option::take);
+        if let Some(id) = self.ids.get_mut(number as usize) {
+            *id = None;
+        }
         self.free_rules.push(number);
-        for branch in rule.iter().flat_map(|rule| rule.branches.iter()) {
+        let branches = self.branches_of.get_mut(number as usize).map(std::mem::take).unwrap_or_default();
+        for branch in &branches {
             self.remove_branch(*branch);
         }
         true
@@ -227,9 +247,10 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
     fn find_candidates(&self, event: &[u8], scratch: &mut Scratch) {
         let Scratch { fields, index: index_scratch, candidates, .. } = scratch;
         candidates.clear();
+        index_scratch.excluded.clear();
         for field in fields.all() {
             if let Some(index) = self.indexes.get(field.path as usize) {
-                index.find(fields.value(event, field), index_scratch, candidates);
+                index.find(fields.value(event, field), fields.single(field.path), index_scratch, candidates);
             }
         }
         for path in &self.absent_paths {
@@ -244,45 +265,51 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
 
     /// Checks the candidates and reports the rules that match.
     fn judge(&self, event: &[u8], scratch: &mut Scratch, visit: &mut impl FnMut(&Id)) -> Result<(), EventError> {
-        let Scratch { fields, candidates, judged, reported, event: number, .. } = scratch;
+        let Scratch { fields, index, candidates, judged, reported, event: number, .. } = scratch;
         *number += 1;
         if judged.len() < self.branches.len() {
             judged.resize(self.branches.len(), 0);
         }
-        if reported.len() < self.rules.len() {
-            reported.resize(self.rules.len(), 0);
+        if reported.len() < self.ids.len() {
+            reported.resize(self.ids.len(), 0);
+        }
+        for posting in &index.excluded {
+            if let Some(last) = judged.get_mut(posting.branch() as usize) {
+                *last = *number;
+            }
         }
         for posting in candidates.iter() {
-            let Some(last) = judged.get_mut(posting.branch() as usize) else { continue };
+            let place = posting.branch() as usize;
+            let Some(last) = judged.get_mut(place) else { continue };
             if std::mem::replace(last, *number) == *number {
                 continue;
             }
-            let Some(Some(branch)) = self.branches.get(posting.branch() as usize) else { continue };
-            if !branch.holds(posting.satisfied(), event, fields)? {
+            let Some(brief) = self.briefs.get(place) else { continue };
+            let satisfied = posting.satisfied();
+            let holds = (satisfied && brief.anchor_only) || self.branch_holds(place, satisfied, event, fields)?;
+            if !holds {
                 continue;
             }
-            let Some(last) = reported.get_mut(branch.rule as usize) else { continue };
-            if std::mem::replace(last, *number) != *number
-                && let Some(Some(rule)) = self.rules.get(branch.rule as usize)
-            {
-                visit(&rule.id);
+            if !brief.only_branch {
+                let Some(last) = reported.get_mut(brief.rule as usize) else { continue };
+                if std::mem::replace(last, *number) == *number {
+                    continue;
+                }
+            }
+            if let Some(Some(id)) = self.ids.get(brief.rule as usize) {
+                visit(id);
             }
         }
         Ok(())
     }
-}
 
-impl Branch {
-    /// Whether all conditions hold; the anchor's is known to hold by itself if `anchored`.
-    #[inline]
-    fn holds(&self, anchored: bool, event: &[u8], fields: &Fields) -> Result<bool, EventError> {
-        if self.checks.len() == 1 && anchored {
-            return Ok(true);
-        }
+    /// Whether all conditions of a branch hold; the anchor's is known to hold by itself if `anchored`.
+    fn branch_holds(&self, branch: usize, anchored: bool, event: &[u8], fields: &Fields) -> Result<bool, EventError> {
+        let Some(Some(branch)) = self.branches.get(branch) else { return Ok(false) };
         if !fields.flat() {
-            return all_hold(&self.checks, event, fields);
+            return all_hold(&branch.checks, event, fields);
         }
-        let skip = if anchored { self.anchor as usize } else { usize::MAX };
-        Ok(self.checks.iter().enumerate().all(|(number, check)| number == skip || check.holds(event, fields)))
+        let skip = if anchored { branch.anchor as usize } else { usize::MAX };
+        Ok(branch.checks.iter().enumerate().all(|(number, check)| number == skip || check.holds(event, fields)))
     }
 }

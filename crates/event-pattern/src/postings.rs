@@ -16,6 +16,12 @@ impl Posting {
         self.0 & !SATISFIED
     }
 
+    /// The same branch, still to be checked.
+    #[inline]
+    pub(crate) fn unsatisfied(self) -> Self {
+        Self(self.0 & !SATISFIED)
+    }
+
     #[inline]
     pub(crate) fn satisfied(self) -> bool {
         self.0 & SATISFIED != 0

@@ -56,6 +56,13 @@ impl Ranges {
         }
     }
 
+    /// How many ranges share the rarer one of these two ends.
+    pub(crate) fn count(&self, low: NumberKey, high: NumberKey) -> usize {
+        let Some(block) = self.blocks.get(&block_of(low, high)) else { return 0 };
+        let with = |map: &BTreeMap<NumberKey, Postings>, end| map.get(&end).map_or(0, Postings::len);
+        with(&block.by_low, low).min(with(&block.by_high, high))
+    }
+
     pub(crate) fn add(&mut self, low: NumberKey, high: NumberKey, posting: Posting) {
         // `< n` and `> n` together can leave nothing between.
         if low > high {
