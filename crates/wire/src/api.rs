@@ -1,23 +1,53 @@
 //! All operations of one service on its state.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cauce_core::ports::{Access, Identity};
-use cauce_core::{Call, ServiceError, Violations};
+use cauce_core::ports::Identity;
+use cauce_core::{Call, ServiceError};
 use serde::Serialize;
 
-use crate::operation::Boxed;
-use crate::{Input, Operation, ServiceInfo, json};
+use crate::served::{Bound, Encoded, Payload, Served};
+use crate::{Input, Operation, ServiceInfo};
 
 /// All operations of one service on state `S`.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use cauce_core::{Call, ServiceError};
+/// # use cauce_wire::{Api, Input, JsonVersion, Operation, Protocol, ServiceInfo};
+/// # use serde::{Deserialize, Serialize};
+/// static INFO: ServiceInfo = ServiceInfo {
+///     name: "echo",
+///     signing_name: "echo",
+///     protocols: &[Protocol::Json { version: JsonVersion::V1_1, target_prefix: "Echo" }],
+///     validation_code: "ValidationException",
+/// };
+///
+/// #[derive(Deserialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct SayInput { text: String }
+/// impl Input for SayInput {}
+///
+/// #[derive(Serialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct SayOutput { text: String }
+///
+/// struct Echo;
+/// impl Echo {
+///     async fn say(self: Arc<Self>, _call: Call, input: SayInput) -> Result<SayOutput, ServiceError> {
+///         Ok(SayOutput { text: input.text })
+///     }
+/// }
+///
+/// let api = Api::new(&INFO, Arc::new(Echo)).operation(Operation::new("Say", Echo::say));
+/// ```
 pub struct Api<S> {
-    info: &'static ServiceInfo,
+    pub(crate) info: &'static ServiceInfo,
     state: Arc<S>,
-    operations: BTreeMap<&'static str, Arc<dyn Served>>,
-    body_bytes_max: Option<usize>,
+    pub(crate) operations: BTreeMap<&'static str, Arc<dyn Served>>,
+    pub(crate) body_bytes_max: Option<usize>,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -34,16 +64,12 @@ impl<S: Send + Sync + 'static> Api<S> {
         O: Serialize + Send + 'static,
     {
         let name = operation.name;
-        let action = match operation.action {
-            Some(action) => Cow::Borrowed(action),
-            None => Cow::Owned(format!("{}:{name}", self.info.name)),
-        };
-        let bound = Bound { info: self.info, state: Arc::clone(&self.state), operation, action };
-        self.operations.insert(name, Arc::new(Arc::new(bound)));
+        let bound = Bound::new(self.info, Arc::clone(&self.state), operation);
+        self.operations.insert(name, Arc::new(bound));
         self
     }
 
-    /// The largest body of the service's operations, in bytes, where it differs from the front's.
+    /// The largest body of the service's operations, in bytes, where it differs from [`crate::FrontOptions::body_bytes_max`].
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: usize) -> Api<S> {
         self.body_bytes_max = Some(bytes);
@@ -72,97 +98,30 @@ impl<S: Send + Sync + 'static> Api<S> {
         body: &[u8],
     ) -> Result<Bytes, ServiceError> {
         let Some(served) = self.operations.get(operation) else {
-            return Err(ServiceError::new(404, "UnknownOperationException", ""));
+            return Err(unknown_operation(operation, self.info.signing_name));
         };
-        served.serve_json(Arc::clone(identity), call, Bytes::copy_from_slice(body)).await
-    }
-}
-
-/// An operation whose types have been forgotten.
-pub(crate) trait Served: Send + Sync {
-    fn serve_json(&self, identity: Arc<dyn Identity>, call: Call, body: Bytes) -> Boxed<Bytes>;
-}
-
-struct Bound<S, I, O> {
-    info: &'static ServiceInfo,
-    state: Arc<S>,
-    operation: Operation<S, I, O>,
-    action: Cow<'static, str>,
-}
-
-impl<S, I, O> Bound<S, I, O>
-where
-    S: Send + Sync + 'static,
-    I: Input,
-    O: Serialize + Send + 'static,
-{
-    /// What the input asks to act on, and with which condition keys.
-    fn subject(&self, call: &Call, input: &I) -> (Vec<String>, Vec<(String, Vec<String>)>) {
-        let resources = match &self.operation.resources {
-            Some(resources) => resources(call, input),
-            None => vec!["*".to_owned()],
-        };
-        (resources, self.operation.context.as_ref().map(|context| context(call, input)).unwrap_or_default())
-    }
-
-    async fn authorize(
-        &self,
-        identity: &dyn Identity,
-        call: &Call,
-        resources: Vec<String>,
-        context: Vec<(String, Vec<String>)>,
-    ) -> Result<(), ServiceError> {
-        for resource in resources {
-            let policy = match &self.operation.resource_policy {
-                Some(policy) => policy(Arc::clone(&self.state), call.clone(), resource.clone()).await?,
-                None => None,
-            };
-            let access = Access {
-                action: &self.action,
-                resource: &resource,
-                resource_policy: policy.as_deref(),
-                context: context.clone(),
-            };
-            identity.authorize(call, &access).await?;
+        let payload = Payload::Json(Bytes::copy_from_slice(body));
+        match Arc::clone(served).serve(Arc::clone(identity), call, payload).await? {
+            Encoded::Json(body) => Ok(body),
+            // A JSON payload is answered in JSON.
+            Encoded::Xml(_) | Encoded::Rest(_) => Ok(Bytes::new()),
         }
-        Ok(())
-    }
-
-    async fn run(&self, identity: &dyn Identity, call: Call, input: I) -> Result<O, ServiceError> {
-        if self.operation.authorized {
-            let (resources, context) = self.subject(&call, &input);
-            self.authorize(identity, &call, resources, context).await?;
-        }
-        let mut violations = Violations::new();
-        input.validate(&mut violations);
-        if let Some(message) = violations.message() {
-            return Err(ServiceError::new(400, self.info.validation_code, message));
-        }
-        (self.operation.handler)(Arc::clone(&self.state), call, input).await
     }
 }
 
-impl<S, I, O> Served for Arc<Bound<S, I, O>>
-where
-    S: Send + Sync + 'static,
-    I: Input,
-    O: Serialize + Send + 'static,
-{
-    fn serve_json(&self, identity: Arc<dyn Identity>, call: Call, body: Bytes) -> Boxed<Bytes> {
-        let this = Arc::clone(self);
-        Box::pin(async move {
-            let input = json::decode(&body, this.info.validation_code)?;
-            let output = this.run(&*identity, call, input).await?;
-            json::encode(&output)
-        })
-    }
+/// 404 for REST, 400 elsewhere: the caller sets what fits.
+pub(crate) fn unknown_operation(operation: &str, service: &str) -> ServiceError {
+    let message = format!("The operation {operation} is not known to the service {service}.");
+    ServiceError::new(400, "UnknownOperationException", message)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use cauce_core::{Call, ServiceError, Violations};
+    use async_trait::async_trait;
+    use cauce_core::ports::{Access, AccessKey, Credentials, Identity, Verdict};
+    use cauce_core::{Account, Arn, Call, Env, Region, SeededEntropy, ServiceError, SystemClock, Trace, Violations};
     use serde::{Deserialize, Serialize};
 
     use crate::{Api, Input, JsonVersion, Operation, Protocol, ServiceInfo};
@@ -199,19 +158,68 @@ mod tests {
             Ok(Said { text: input.text })
         }
 
-        async fn policy(self: Arc<Self>, _call: Call, _arn: String) -> Result<Option<String>, ServiceError> {
-            Ok(None)
+        async fn hush(self: Arc<Self>, _call: Call, _input: Say) -> Result<(), ServiceError> {
+            Ok(())
+        }
+
+        async fn policy(self: Arc<Self>, _call: Call, arn: String) -> Result<Option<String>, ServiceError> {
+            Ok(Some(format!("policy of {arn}")))
         }
     }
 
-    #[test]
-    fn paths_of_async_functions_are_handlers() {
-        let api = Api::new(&INFO, Arc::new(Echo)).operation(
-            Operation::new("Say", Echo::say)
-                .resource(|call, input| vec![call.arn("echo", &input.text).to_string()])
-                .context(|_, input| vec![("echo:text".to_owned(), vec![input.text.clone()])])
-                .resource_policy(Echo::policy),
-        );
-        assert_eq!(api.operations().collect::<Vec<_>>(), ["Say"]);
+    /// Denies what is done to anything that ends in `secret`, and shows what it was asked.
+    struct Guard;
+
+    #[async_trait]
+    impl Identity for Guard {
+        async fn access_key(&self, _access_key_id: &str) -> Result<Option<AccessKey>, ServiceError> {
+            Ok(None)
+        }
+
+        async fn assume_role(&self, _: &Arn, _: &str, _: &str) -> Result<Credentials, ServiceError> {
+            Err(ServiceError::access_denied("no"))
+        }
+
+        async fn explain(&self, _: &Call, access: &Access<'_>) -> Result<Verdict, ServiceError> {
+            Ok(if access.resource.ends_with("secret") {
+                Verdict::Denied(format!("{:?} {:?}", access.resource_policy, access.context))
+            } else {
+                Verdict::Allowed(String::new())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_decoded_authorized_validated_and_done() {
+        let api = Api::new(&INFO, Arc::new(Echo))
+            .operation(
+                Operation::new("Say", Echo::say)
+                    .resource(|call, input| vec![call.arn("echo", "one").to_string(), call.arn("echo", &input.text).to_string()])
+                    .context(|_, input| vec![("echo:text".to_owned(), vec![input.text.clone()])])
+                    .resource_policy(Echo::policy),
+            )
+            .operation(Operation::new("Hush", Echo::hush).unauthorized());
+        assert_eq!(api.operations().collect::<Vec<_>>(), ["Hush", "Say"]);
+        let env = Env::new(SystemClock, SeededEntropy::new(1));
+        let trace = Trace::start(env.now(), env.entropy());
+        let identity: Arc<dyn Identity> = Arc::new(Guard);
+        let check = async |operation: &str, body: &str, expect: Result<&str, (&str, &str)>| {
+            let call = Call::from_service(&env, "test", None, Account::DEFAULT, Region::default(), trace);
+            let got = api.call_json(&identity, operation, call, body.as_bytes()).await;
+            let got = got.as_ref().map(|b| std::str::from_utf8(b).unwrap()).map_err(|e| (e.code(), e.message()));
+            assert_eq!(got, expect, "{operation} {body}");
+        };
+        check("Say", r#"{"Text":"hello"}"#, Ok(r#"{"Text":"hello"}"#)).await;
+        check("Hush", r#"{"Text":"secret"}"#, Ok("")).await;
+        let denied = "User: test is not authorized to perform: echo:Say on resource: arn:aws:echo:us-east-1:000000000000:secret \
+            Some(\"policy of arn:aws:echo:us-east-1:000000000000:secret\") [(\"echo:text\", [\"secret\"])]";
+        check("Say", r#"{"Text":"secret"}"#, Err(("AccessDeniedException", denied))).await;
+        // Who may not act is not told what is wrong with the request.
+        check("Say", r#"{"Text":"a very long secret"}"#, Err(("AccessDeniedException", &denied.replace("secret", "a very long secret")))).await;
+        let long = "1 validation error detected: Value 'far too long' at 'text' failed to satisfy constraint: Member must have \
+            length less than or equal to 10";
+        check("Say", r#"{"Text":"far too long"}"#, Err(("ValidationException", long))).await;
+        let unknown = "The operation Sing is not known to the service echo.";
+        check("Sing", "{}", Err(("UnknownOperationException", unknown))).await;
     }
 }

@@ -11,7 +11,8 @@ use crate::document::Document;
 /// How deep a JSON document may nest: the limit that `serde_json` keeps its stack safe with.
 const JSON_DEPTH_MAX: usize = 127;
 
-const SERIALIZATION: &str = "SerializationException";
+/// The code of every error of reading JSON.
+pub(crate) const SERIALIZATION: &str = "SerializationException";
 
 /// The structure that a JSON body holds; an empty body is an empty object.
 pub(crate) fn decode<I: DeserializeOwned>(body: &[u8], validation_code: &'static str) -> Result<I, ServiceError> {

@@ -22,7 +22,9 @@ mod api;
 mod document;
 mod json;
 mod operation;
+mod query;
 mod rest;
+mod served;
 mod service;
 mod sigv4;
 

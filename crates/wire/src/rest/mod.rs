@@ -1,7 +1,15 @@
-//! Requests and answers of operations that read or write HTTP themselves (REST-JSON with raw payloads).
+//! REST-JSON: paths, members from labels, queries and headers, and the requests and answers that operations may read and
+//! write themselves where a payload is no JSON structure.
+//!
+//! Smithy 2.0 documentation, *AWS REST JSON 1 protocol*.
+
+mod bind;
+pub(crate) mod route;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+pub(crate) use bind::document;
 
 /// A request of a REST operation, for [`crate::Operation::decode`].
 #[derive(Clone, Debug)]
@@ -58,6 +66,13 @@ impl RestResponse {
     pub fn new(status: u16, body: impl Into<Bytes>) -> RestResponse {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         RestResponse { status, headers: HeaderMap::new(), body: body.into() }
+    }
+
+    /// An answer in JSON; an empty body has no content type.
+    pub(crate) fn json(status: u16, body: Bytes) -> RestResponse {
+        let has_body = !body.is_empty();
+        let response = RestResponse::new(status, body);
+        if has_body { response.header(http::header::CONTENT_TYPE, "application/json") } else { response }
     }
 
     /// The same answer with a header; left out if `value` cannot stand in a header (control characters).
