@@ -238,4 +238,28 @@ mod tests {
         assert!(tree.is_empty());
         assert_eq!(tree.free.len() + 1, tree.nodes.len());
     }
+
+    proptest::proptest! {
+        /// Against a plain list, with so many strings that the tree is deep and wide, and with removals.
+        #[test]
+        fn large_trees_find_what_a_list_finds(
+            keys in proptest::collection::vec("[ab]{0,12}|[a-z]{0,3}|(abc){0,9}[x-z]{0,20}", 1..300),
+            texts in proptest::collection::vec("[ab]{0,14}|[a-z]{0,4}|(abc){0,9}[x-z]{0,22}", 1..40),
+        ) {
+            let mut tree = ByteTree::default();
+            for (branch, key) in keys.iter().enumerate() {
+                tree.add(key.as_bytes(), Posting::new(branch as u32, true));
+            }
+            for kept in [0, keys.len() / 2, keys.len()] {
+                for (branch, key) in keys.iter().enumerate().take(kept) {
+                    tree.remove(key.as_bytes(), branch as u32);
+                }
+                for text in keys.iter().chain(&texts) {
+                    let expect: Vec<u32> = keys.iter().enumerate().skip(kept).filter(|(_, key)| text.starts_with(*key)).map(|(b, _)| b as u32).collect();
+                    proptest::prop_assert_eq!(found(&tree, text), expect);
+                }
+            }
+            proptest::prop_assert!(tree.is_empty());
+        }
+    }
 }

@@ -165,6 +165,12 @@ fn arrays() {
     check(r#"{"i": {"b": [1], "c": [{"exists": false}]}}"#, items, true);
     check(r#"{"i": {"b": [2], "c": [{"exists": false}]}}"#, items, false);
     check(r#"{"i": {"b": [1], "a": [{"exists": false}]}}"#, items, false);
+    // A rule that the matcher can only find by an absence, which holds although another element has the field.
+    check(
+        r#"{"i": {"a": [null, {"exists": false}], "b": [{"exists": false}]}}"#,
+        r#"{"i": [{"a": null}, {"b": 2}]}"#,
+        true,
+    );
 }
 
 #[test]
