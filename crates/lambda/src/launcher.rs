@@ -1,0 +1,173 @@
+//! The last steps inside a new process before the function's own program takes it over.
+//!
+//! The server starts its own program again, which calls [`launch`] first thing. That process is single-threaded, so everything
+//! that must happen between `fork` and `exec` (death signal, session, limits, file system restriction) is ordinary safe code
+//! here, and the server itself can use `posix_spawn` instead of copying its page tables.
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use landlock::{
+    ABI, Access as _, AccessFs, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+    Scope, path_beneath_rules,
+};
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::{getppid, setsid};
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::process_tree;
+
+/// The first argument that makes a program a launcher: see [`launch`].
+pub const LAUNCH_ARGUMENT: &str = "__cauce-sandbox";
+
+/// The exit statuses of a launcher that could not become the function's program, with the reasons that AWS shows (Go's words).
+pub(crate) const EXITS_NOT_LAUNCHED: &[(u8, &str)] = &[
+    (EXIT_NOT_FOUND, "fork/exec /var/task/bootstrap: no such file or directory"),
+    (EXIT_NOT_PERMITTED, "fork/exec /var/task/bootstrap: permission denied"),
+    (EXIT_NOT_EXECUTABLE, "fork/exec /var/task/bootstrap: exec format error"),
+    (EXIT_NOT_PREPARED, "fork/exec /var/task/bootstrap: the sandbox could not be prepared"),
+];
+
+const EXIT_NOT_FOUND: u8 = 251;
+const EXIT_NOT_PERMITTED: u8 = 252;
+const EXIT_NOT_EXECUTABLE: u8 = 253;
+const EXIT_NOT_PREPARED: u8 = 254;
+
+/// How much more willing than its neighbours the kernel shall be to end a function when memory runs out; 1000 is the most.
+const OOM_SCORE: &str = "500";
+
+/// What the system keeps readable for every function.
+const READABLE: &[&str] =
+    &["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix/store", "/opt", "/proc", "/run", "/sbin", "/sys", "/usr"];
+
+/// The newest Landlock interface whose restrictions were tried out with functions; older kernels enforce what they know of it.
+const LANDLOCK: ABI = ABI::V6;
+
+/// What a launched process shall do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Orders {
+    /// Become a function's program.
+    Run(Run),
+    /// Wait until the server is gone, then end whatever its functions left running.
+    Guard {
+        /// The beginning of the task root of this server's functions.
+        task_roots: String,
+    },
+}
+
+/// How to become a function's program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// The server: if it is no longer the parent, it died in the meantime.
+    pub(crate) parent: i32,
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// The most open files.
+    pub(crate) open_files_max: u64,
+    /// The largest file that may be written, in bytes.
+    pub(crate) file_bytes_max: u64,
+    /// What may be written, if the file system shall be restricted.
+    pub(crate) confined_to: Option<Vec<PathBuf>>,
+}
+
+/// Becomes a function's sandbox if the arguments of this program say so, and returns `None` at once if they do not.
+///
+/// The program that is named as [`Launcher::program`](crate::Launcher) calls this before anything else:
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     if let Some(code) = cauce_lambda::launch(std::env::args().skip(1)) {
+///         return code;
+///     }
+///     // ... the program's own work
+///     std::process::ExitCode::SUCCESS
+/// }
+/// ```
+pub fn launch(mut arguments: impl Iterator<Item = String>) -> Option<ExitCode> {
+    if arguments.next().as_deref() != Some(LAUNCH_ARGUMENT) {
+        return None;
+    }
+    let orders = arguments.next().unwrap_or_default();
+    let status = match serde_json::from_str::<Orders>(&orders) {
+        Ok(Orders::Run(run)) => become_function(&run),
+        Ok(Orders::Guard { task_roots }) => {
+            guard(&task_roots);
+            return Some(ExitCode::SUCCESS);
+        }
+        Err(cause) => {
+            eprintln!("cauce: bad orders for a sandbox: {cause}");
+            EXIT_NOT_PREPARED
+        }
+    };
+    Some(ExitCode::from(status))
+}
+
+/// Returns only if something went wrong, with the exit status that says what.
+fn become_function(run: &Run) -> u8 {
+    if let Err(cause) = prepare(run) {
+        // Goes to the function's log.
+        eprintln!("cauce: the sandbox could not be prepared: {cause}");
+        return EXIT_NOT_PREPARED;
+    }
+    let cause = Command::new(&run.program).exec();
+    match cause.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT) => EXIT_NOT_FOUND,
+        Some(Errno::EACCES) => EXIT_NOT_PERMITTED,
+        _ => EXIT_NOT_EXECUTABLE,
+    }
+}
+
+fn prepare(run: &Run) -> Result<(), String> {
+    let step = |what: &'static str| move |cause: nix::Error| format!("{what}: {cause}");
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(step("death signal"))?;
+    if getppid().as_raw() != run.parent {
+        return Err("the server is gone".to_owned());
+    }
+    setsid().map_err(step("session"))?;
+    lower(Resource::RLIMIT_CORE, 0).map_err(step("core limit"))?;
+    lower(Resource::RLIMIT_NOFILE, run.open_files_max).map_err(step("open file limit"))?;
+    lower(Resource::RLIMIT_FSIZE, run.file_bytes_max).map_err(step("file size limit"))?;
+    // Not being able to is no reason not to run: some containers forbid it.
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    if let Some(writable) = &run.confined_to {
+        let task_root = run.program.parent().unwrap_or(Path::new("/"));
+        confine(task_root, writable).map_err(|cause| format!("file system restriction: {cause}"))?;
+    }
+    Ok(())
+}
+
+/// Sets both limits to `most`, or to the hard limit if that is lower already.
+fn lower(resource: Resource, most: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let most = most.min(hard);
+    setrlimit(resource, most, most)
+}
+
+/// Restricts this process for ever: reading the system and the package, writing only `writable`; no signals to processes
+/// outside, and (a consequence of any Landlock domain) no look at their memory or environment.
+fn confine(task_root: &Path, writable: &[PathBuf]) -> Result<RestrictionStatus, RulesetError> {
+    let read = AccessFs::from_read(LANDLOCK);
+    let all = AccessFs::from_all(LANDLOCK);
+    Ruleset::default()
+        .handle_access(all)?
+        .scope(Scope::from_all(LANDLOCK))?
+        .create()?
+        .add_rules(path_beneath_rules(READABLE, read))?
+        .add_rules(path_beneath_rules([task_root], read))?
+        .add_rules(path_beneath_rules(["/dev"], AccessFs::from_file(LANDLOCK) | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(writable, all))?
+        .restrict_self()
+}
+
+/// Holds the other end of standard input, so that the kernel tells it when the server is gone, however it went.
+fn guard(task_roots: &str) {
+    // Not ended by the keys that end the server.
+    let _ = setsid();
+    let mut sink = [0; 64];
+    while matches!(std::io::stdin().read(&mut sink), Ok(1..)) {}
+    process_tree::end_orphans(task_roots);
+}

@@ -1,0 +1,195 @@
+//! Processes and what they started, read from `/proc`.
+//!
+//! A function may start processes, detach them into sessions of their own and forget them. All of them carry the environment
+//! they were started with, so a sandbox's processes are found in three ways at once: as descendants of its first process, by its
+//! session, and by a variable that no other sandbox has.
+
+use std::collections::HashSet;
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// How often the tree is looked for again after everything found was killed: something may have been started in between.
+const ROUNDS_MAX: usize = 64;
+
+/// How many processes of one sandbox are counted for its memory.
+const MEMBERS_MAX: usize = 4_096;
+
+/// The fields of `/proc/PID/stat` that matter here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    pid: i32,
+    parent: i32,
+    session: i32,
+    zombie: bool,
+}
+
+/// Ends a sandbox: its first process, everything that descends from it, its whole session, and every process whose
+/// environment contains `variable` (`NAME=value`). Returns when none is left, or after 64 rounds.
+///
+/// Once the first process was waited for (`reaped`) its number may belong to a stranger, which is left alone.
+pub(crate) fn end(first: i32, variable: &str, reaped: bool) {
+    for _ in 0..ROUNDS_MAX {
+        let mut found: Vec<i32> = members(&all(), first, |pid| has_variable(pid, |v| v == variable));
+        found.retain(|&pid| !(reaped && pid == first));
+        if found.is_empty() {
+            return;
+        }
+        kill_all(&found);
+    }
+}
+
+/// Ends every process of a server that is gone: those whose `LAMBDA_TASK_ROOT` begins with `task_roots`.
+pub(crate) fn end_orphans(task_roots: &str) {
+    let wanted = format!("LAMBDA_TASK_ROOT={task_roots}");
+    for _ in 0..ROUNDS_MAX {
+        let live = all().into_iter().filter(|p| !p.zombie).map(|p| p.pid);
+        let found: Vec<i32> = live.filter(|&pid| has_variable(pid, |v| v.starts_with(&wanted))).collect();
+        if found.is_empty() {
+            return;
+        }
+        kill_all(&found);
+    }
+}
+
+fn kill_all(pids: &[i32]) {
+    for &pid in pids {
+        // One that is gone already is what is wanted.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    // Killed processes need a moment on another core to go; without it the next look finds them again.
+    std::thread::yield_now();
+}
+
+/// The living members of the sandbox whose first process is `first`.
+fn members(processes: &[Process], first: i32, marked: impl Fn(i32) -> bool) -> Vec<i32> {
+    let mut inside: HashSet<i32> = HashSet::from([first]);
+    // A child is listed after its parent except where numbers wrapped around, so look until nothing is added.
+    loop {
+        let before = inside.len();
+        for p in processes {
+            if inside.contains(&p.parent) || p.session == first {
+                inside.insert(p.pid);
+            }
+        }
+        if inside.len() == before {
+            break;
+        }
+    }
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let living = processes.iter().filter(|p| !p.zombie && p.pid != own);
+    living.filter(|p| inside.contains(&p.pid) || marked(p.pid)).map(|p| p.pid).collect()
+}
+
+fn all() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(read_process).collect()
+}
+
+fn read_process(pid: i32) -> Option<Process> {
+    parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `1234 (name) S ppid pgrp session ...`, where the name may contain anything, parentheses and spaces included.
+fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    Some(Process { pid, parent, session, zombie: matches!(state, "Z" | "X") })
+}
+
+fn has_variable(pid: i32, wanted: impl Fn(&str) -> bool) -> bool {
+    // Other users' processes cannot be read, and are none of ours.
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    environment.split(|b| *b == 0).filter_map(|v| std::str::from_utf8(v).ok()).any(wanted)
+}
+
+/// The memory in use by `first` and its descendants, in bytes: all resident pages of the first process and the private ones
+/// of the others, which share the rest with it. 0 if it is gone.
+pub(crate) fn memory_bytes(first: i32) -> u64 {
+    let mut total = resident(first).map_or(0, |(all, _)| all);
+    let mut queue = vec![first];
+    let mut seen = 0;
+    while let Some(pid) = queue.pop() {
+        seen += 1;
+        if seen > MEMBERS_MAX {
+            break;
+        }
+        for child in children(pid) {
+            total += resident(child).map_or(0, |(all, shared)| all.saturating_sub(shared));
+            queue.push(child);
+        }
+    }
+    total
+}
+
+/// All resident bytes of a process, and those of them that are backed by files or shared.
+fn resident(pid: i32) -> Option<(u64, u64)> {
+    let status = status(pid)?;
+    let bytes = |name| field_bytes(&status, name).unwrap_or(0);
+    Some((bytes("VmRSS:"), bytes("RssFile:") + bytes("RssShmem:")))
+}
+
+fn status(pid: i32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/status")).ok()
+}
+
+/// A line such as `VmHWM:     5120 kB`.
+fn field_bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|l| l.strip_prefix(name))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<i32>>()).collect()
+}
+
+/// The most memory that the process itself ever had resident, in bytes.
+pub(crate) fn peak_bytes(pid: i32) -> Option<u64> {
+    field_bytes(&status(pid)?, "VmHWM:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Process, members, memory_bytes, parse_stat, peak_bytes};
+
+    #[test]
+    fn a_name_may_contain_anything() {
+        let p = parse_stat(7, "7 (a) b) (c) S 3 5 4 0 -1 4194560").unwrap();
+        assert_eq!(p, Process { pid: 7, parent: 3, session: 4, zombie: false });
+        assert!(parse_stat(7, "7 (x) Z 1 1 1").unwrap().zombie);
+        assert_eq!(parse_stat(7, "7 (x"), None);
+        assert_eq!(parse_stat(7, "7 (x) S 1"), None);
+    }
+
+    #[test]
+    fn members_are_found_by_descent_session_and_mark() {
+        let p = |pid, parent, session| Process { pid, parent, session, zombie: false };
+        let processes = [
+            p(12, 11, 11),                             // grandchild, listed before its parent
+            p(10, 1, 10),                              // first
+            p(11, 10, 11),                             // child with a session of its own
+            p(20, 1, 10),                              // orphan in the session
+            p(30, 1, 30),                              // marked by its environment
+            p(40, 1, 40),                              // a stranger
+            Process { zombie: true, ..p(13, 10, 10) }, // dead
+        ];
+        let mut found = members(&processes, 10, |pid| pid == 30);
+        found.sort_unstable();
+        assert_eq!(found, [10, 11, 12, 20, 30]);
+    }
+
+    #[test]
+    fn this_process_uses_memory() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(memory_bytes(own) > 100_000);
+        assert!(peak_bytes(own).unwrap() > 100_000);
+        assert_eq!(memory_bytes(i32::MAX), 0);
+    }
+}
