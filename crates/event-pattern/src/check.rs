@@ -11,6 +11,8 @@ use crate::operator::{Operator, Value};
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) path: u32,
+    /// Which condition of the matcher it is.
+    pub(crate) number: u32,
     pub(crate) operators: Arc<[Operator]>,
 }
 

@@ -4,6 +4,7 @@ mod address;
 mod arrays;
 mod byte_tree;
 mod check;
+mod conditions;
 mod error;
 mod exclusions;
 mod explain;

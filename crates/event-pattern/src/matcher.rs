@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
-use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use crate::check::{Check, all_hold};
+use crate::conditions::Conditions;
 use crate::error::EventError;
 use crate::fields::Fields;
 use crate::index::{Choice, Index, Key};
 use crate::paths::Paths;
-use crate::pattern::{Conditions, Pattern};
+use crate::pattern::{self, Pattern};
 use crate::postings::Posting;
 use crate::scan::scan;
 use crate::scratch::{Scratch, with_scratch};
@@ -59,6 +59,7 @@ struct Brief {
 #[derive(Clone, Debug)]
 pub struct Matcher<Id> {
     paths: Paths,
+    conditions: Conditions,
     /// By path.
     indexes: Vec<Index>,
     /// Paths that some branch is indexed by the absence of.
@@ -79,6 +80,7 @@ impl<Id> Default for Matcher<Id> {
     fn default() -> Self {
         Self {
             paths: Paths::default(),
+            conditions: Conditions::default(),
             indexes: Vec::new(),
             absent_paths: BTreeSet::new(),
             branches: Vec::new(),
@@ -144,11 +146,11 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         replaced
     }
 
-    fn add_branch(&mut self, rule: u32, conditions: &Conditions, only_branch: bool) -> u32 {
+    fn add_branch(&mut self, rule: u32, conditions: &pattern::Conditions, only_branch: bool) -> u32 {
         let mut checks = Vec::new();
         for condition in conditions {
             let path = self.paths.add(&condition.path);
-            checks.push(Check { path, operators: Arc::clone(&condition.operators) });
+            checks.push(self.conditions.add(path, &condition.operators));
         }
         self.indexes.resize_with(self.paths.len(), Index::default);
         let choices_of = |check: &Check| -> Vec<Choice> {
@@ -204,6 +206,7 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
             }
         }
         for check in &branch.checks {
+            self.conditions.remove(check);
             if self.paths.remove(check.path)
                 && let Some(index) = self.indexes.get_mut(check.path as usize)
             {
@@ -265,13 +268,16 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
 
     /// Checks the candidates and reports the rules that match.
     fn judge(&self, event: &[u8], scratch: &mut Scratch, visit: &mut impl FnMut(&Id)) -> Result<(), EventError> {
-        let Scratch { fields, index, candidates, judged, reported, event: number, .. } = scratch;
+        let Scratch { fields, index, candidates, judged, reported, answers, event: number } = scratch;
         *number += 1;
         if judged.len() < self.branches.len() {
             judged.resize(self.branches.len(), 0);
         }
         if reported.len() < self.ids.len() {
             reported.resize(self.ids.len(), 0);
+        }
+        if answers.len() < self.conditions.len() {
+            answers.resize(self.conditions.len(), 0);
         }
         for posting in &index.excluded {
             if let Some(last) = judged.get_mut(posting.branch() as usize) {
@@ -286,7 +292,8 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
             }
             let Some(brief) = self.briefs.get(place) else { continue };
             let satisfied = posting.satisfied();
-            let holds = (satisfied && brief.anchor_only) || self.branch_holds(place, satisfied, event, fields)?;
+            let holds = (satisfied && brief.anchor_only)
+                || self.branch_holds(place, satisfied, event, fields, (answers, *number))?;
             if !holds {
                 continue;
             }
@@ -303,13 +310,32 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         Ok(())
     }
 
-    /// Whether all conditions of a branch hold; the anchor's is known to hold by itself if `anchored`.
-    fn branch_holds(&self, branch: usize, anchored: bool, event: &[u8], fields: &Fields) -> Result<bool, EventError> {
+    /// Whether all conditions of a branch hold; the anchor's is known to hold by itself if `anchored`. Takes what `number`, the event, has
+    /// answered already, and adds to it.
+    fn branch_holds(
+        &self,
+        branch: usize,
+        anchored: bool,
+        event: &[u8],
+        fields: &Fields,
+        (answers, number): (&mut [u64], u64),
+    ) -> Result<bool, EventError> {
         let Some(Some(branch)) = self.branches.get(branch) else { return Ok(false) };
-        if !fields.flat() {
-            return all_hold(&branch.checks, event, fields);
-        }
         let skip = if anchored { branch.anchor as usize } else { usize::MAX };
-        Ok(branch.checks.iter().enumerate().all(|(number, check)| number == skip || check.holds(event, fields)))
+        let flat = fields.flat();
+        for (place, check) in branch.checks.iter().enumerate() {
+            // Inside arrays an absence may hold together with other conditions although it does not by itself.
+            if place == skip || (!flat && check.allows_absence()) {
+                continue;
+            }
+            let Some(answer) = answers.get_mut(check.number as usize) else { return Ok(false) };
+            if *answer >> 1 != number {
+                *answer = number << 1 | u64::from(check.holds(event, fields));
+            }
+            if *answer & 1 == 0 {
+                return Ok(false);
+            }
+        }
+        if flat { Ok(true) } else { all_hold(&branch.checks, event, fields) }
     }
 }

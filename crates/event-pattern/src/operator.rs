@@ -32,7 +32,7 @@ impl fmt::Display for Value<'_> {
 }
 
 /// A range of numbers, both ends included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Range {
     pub(crate) low: NumberKey,
     pub(crate) high: NumberKey,
@@ -41,7 +41,7 @@ pub(crate) struct Range {
 }
 
 /// One alternative of a condition. AWS: EventBridge User Guide, *Comparison operators for use in event patterns*.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operator {
     Null,
     True,

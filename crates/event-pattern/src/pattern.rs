@@ -135,7 +135,8 @@ impl Pattern {
         self.0.alone.get_or_init(|| {
             let mut paths = Paths::default();
             let mut checks = |conditions: &Conditions| -> Vec<Check> {
-                let check = |c: &Condition| Check { path: paths.add(&c.path), operators: Arc::clone(&c.operators) };
+                let check =
+                    |c: &Condition| Check { path: paths.add(&c.path), number: 0, operators: Arc::clone(&c.operators) };
                 conditions.iter().map(check).collect()
             };
             let branches = self.branches().iter().map(&mut checks).collect();

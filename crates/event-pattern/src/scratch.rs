@@ -17,6 +17,8 @@ pub(crate) struct Scratch {
     pub(crate) judged: Vec<u64>,
     /// For a rule, the last event it was reported for.
     pub(crate) reported: Vec<u64>,
+    /// For a condition, the last event that answered it, doubled, plus one if it holds.
+    pub(crate) answers: Vec<u64>,
     /// Counts events, so that nothing above needs to be cleared. Matchers share it, hence it never goes back.
     pub(crate) event: u64,
 }
