@@ -57,6 +57,19 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// Whatever the disk answers.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Whether there is a file of this name.
+    ///
+    /// # Errors
+    /// Whatever the disk answers.
+    fn exists(&self, name: &str) -> io::Result<bool>;
+
+    /// Gives a file another name, taking the place of a file that may have it; durable when this returns. Whoever has the
+    /// file open keeps it.
+    ///
+    /// # Errors
+    /// Whatever the disk answers.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 }
 
 /// Why a directory cannot be used.
@@ -146,6 +159,15 @@ impl Disk for Directory {
             File::open(&self.dir)?.sync_all()?;
         }
         Ok(Arc::new(MachineFile(file)))
+    }
+
+    fn exists(&self, name: &str) -> io::Result<bool> {
+        self.dir.join(name).try_exists()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.dir.join(from), self.dir.join(to))?;
+        File::open(&self.dir)?.sync_all()
     }
 }
 

@@ -63,13 +63,13 @@ impl Index {
         Ok(Self { db })
     }
 
-    /// Where the last checkpoint left off; `None` if there never was one.
+    /// Where the last checkpoint left off.
     ///
     /// # Errors
     /// A message for people if the format is not ours.
-    pub(super) fn position(&self) -> Result<Result<Option<Position>, String>, IndexError> {
+    pub(super) fn position(&self) -> Result<Result<Position, String>, IndexError> {
         let meta = match self.db.begin_read()?.open_table(META) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Ok(None)),
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Err("it is not one of this program".to_owned())),
             meta => meta?,
         };
         let field = |name| meta.get(name).map(|found| found.map(|guard| guard.value()));
@@ -77,7 +77,7 @@ impl Index {
         let (secret, number) = (field("log-secret")?, field("log-epoch")?);
         Ok(match (format, sequence, secret, number) {
             (Some(FORMAT), Some(sequence), Some(secret), Some(number)) => {
-                Ok(Some(Position { sequence, epoch: Epoch { secret, number } }))
+                Ok(Position { sequence, epoch: Epoch { secret, number } })
             }
             (Some(FORMAT), ..) => Err("it does not say where its log begins".to_owned()),
             (Some(other), ..) => Err(format!("its format is {other}, this program knows {FORMAT}")),

@@ -15,6 +15,8 @@ use crate::token;
 
 /// The files of a store.
 const INDEX_FILE: &str = "index.redb";
+/// The index until it is complete enough to be opened whatever happens.
+const NEW_INDEX_FILE: &str = "index.redb.new";
 const LOG_FILES: [&str; 2] = ["commits.0.log", "commits.1.log"];
 
 /// Why a store does not open.
@@ -54,12 +56,16 @@ impl From<Fatal> for OpenError {
 
 /// Opens the files and brings the index up to the last commit that was acknowledged.
 pub(super) fn recover(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(Committer, Index), OpenError> {
+    if !disk.exists(INDEX_FILE)? {
+        // The log is begun after the index, so this one has lost its index. An empty store must not take its place.
+        if disk.exists(LOG_FILES[0])? {
+            return Err(OpenError::Damaged(format!("there is a log, but no {INDEX_FILE}")));
+        }
+        create(disk, options)?;
+    }
     let index = Index::open(disk.open(INDEX_FILE)?, options.cache_bytes)?;
     let [even, odd] = LOG_FILES.map(|name| disk.open(name));
-    let position = match index.position()?.map_err(|reason| OpenError::Damaged(format!("the index: {reason}")))? {
-        Some(position) => position,
-        None => create(&index, options)?,
-    };
+    let position = index.position()?.map_err(|reason| OpenError::Damaged(format!("the index: {reason}")))?;
     let mut log = Log::open(even?, odd?, position.epoch)?;
     let position = replay(&index, &mut log, position)?;
     log.switch_to(position.epoch);
@@ -76,10 +82,14 @@ pub(super) fn recover(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(Com
     Ok((committer, index))
 }
 
-fn create(index: &Index, options: &EmbeddedOptions) -> Result<Position, IndexError> {
-    let position = Position { sequence: 0, epoch: Epoch { secret: options.entropy.u64(), number: 0 } };
-    index.write()?.finish(position)?;
-    Ok(position)
+/// Makes an empty index. redb does not open a file whose creation was cut short, so it gets its name when it is whole.
+fn create(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(), OpenError> {
+    let file = disk.open(NEW_INDEX_FILE)?;
+    file.set_len(0)?;
+    let index = Index::open(file, options.cache_bytes)?;
+    index.write()?.finish(Position { sequence: 0, epoch: Epoch { secret: options.entropy.u64(), number: 0 } })?;
+    drop(index);
+    Ok(disk.rename(NEW_INDEX_FILE, INDEX_FILE)?)
 }
 
 /// Repeats on the index the commits that the log holds beyond `position`. Returns where the store stands then.
