@@ -194,7 +194,9 @@ mod tests {
         let api = Api::new(&INFO, Arc::new(Echo))
             .operation(
                 Operation::new("Say", Echo::say)
-                    .resource(|call, input| vec![call.arn("echo", "one").to_string(), call.arn("echo", &input.text).to_string()])
+                    .resource(|call, input| {
+                        vec![call.arn("echo", "one").to_string(), call.arn("echo", &input.text).to_string()]
+                    })
                     .context(|_, input| vec![("echo:text".to_owned(), vec![input.text.clone()])])
                     .resource_policy(Echo::policy),
             )
@@ -215,7 +217,12 @@ mod tests {
             Some(\"policy of arn:aws:echo:us-east-1:000000000000:secret\") [(\"echo:text\", [\"secret\"])]";
         check("Say", r#"{"Text":"secret"}"#, Err(("AccessDeniedException", denied))).await;
         // Who may not act is not told what is wrong with the request.
-        check("Say", r#"{"Text":"a very long secret"}"#, Err(("AccessDeniedException", &denied.replace("secret", "a very long secret")))).await;
+        check(
+            "Say",
+            r#"{"Text":"a very long secret"}"#,
+            Err(("AccessDeniedException", &denied.replace("secret", "a very long secret"))),
+        )
+        .await;
         let long = "1 validation error detected: Value 'far too long' at 'text' failed to satisfy constraint: Member must have \
             length less than or equal to 10";
         check("Say", r#"{"Text":"far too long"}"#, Err(("ValidationException", long))).await;

@@ -20,16 +20,20 @@
 
 mod api;
 mod document;
+mod front;
 mod json;
 mod operation;
 mod query;
+mod raw;
 mod rest;
 mod served;
 mod service;
 mod sigv4;
 
 pub use api::Api;
+pub use front::{BODY_BYTES_FREE, Front, FrontOptions};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use operation::{ANSWER_S_MAX, Input, Operation};
+pub use raw::{Body, Payload, RawRequest, RawService, RequestHead};
 pub use rest::{RestRequest, RestResponse};
 pub use service::{JsonVersion, Protocol, ServiceInfo};

@@ -18,9 +18,15 @@ use crate::{Input, Operation, RestRequest, RestResponse, ServiceInfo, json, rest
 pub(crate) enum Payload {
     Json(Bytes),
     /// A form; the namespace is the answer's.
-    Form { form: Bytes, xmlns: &'static str },
+    Form {
+        form: Bytes,
+        xmlns: &'static str,
+    },
     /// A REST request and the status of success.
-    Rest { request: RestRequest, status: u16 },
+    Rest {
+        request: RestRequest,
+        status: u16,
+    },
 }
 
 /// The encoded output, in the protocol of the request.

@@ -129,7 +129,8 @@ mod tests {
     fn read(form: &str) -> Result<Input, (String, String)> {
         let said = |e: cauce_core::ServiceError| (e.code().to_owned(), e.message().to_owned());
         let form = parse(form.as_bytes()).map_err(said)?;
-        Input::deserialize(Document::Form(form)).map_err(|e| said(e.into_service_error("ValidationError", "MalformedInput")))
+        Input::deserialize(Document::Form(form))
+            .map_err(|e| said(e.into_service_error("ValidationError", "MalformedInput")))
     }
 
     #[test]
@@ -151,22 +152,25 @@ mod tests {
         check("List.member.1=a&List.member.2=b&List.member.3=c", three());
         check("List.3=c&List.1=a&List.2=b", three());
         check("List.Item.10=c&List.Item.9=b&List.Item.1=a", three());
-        check("List=&Map=&Tags=&Nested.Mode=x", Input {
-            nested: Some(Nested { mode: "x".into(), deeper: None }),
-            ..Input::default()
-        });
+        check(
+            "List=&Map=&Tags=&Nested.Mode=x",
+            Input { nested: Some(Nested { mode: "x".into(), deeper: None }), ..Input::default() },
+        );
         check("Numbers.member.1=-5", Input { numbers: Some(vec![-5]), ..Input::default() });
         check("Numbers=", Input { numbers: Some(vec![]), ..Input::default() });
         let tags = vec![Tag { key: "k".into(), value: "v".into() }, Tag { key: "l".into(), value: String::new() }];
-        check("Tags.member.1.Key=k&Tags.member.1.Value=v&Tags.member.2.Key=l&Tags.member.2.Value=", Input { tags, ..Input::default() });
+        check(
+            "Tags.member.1.Key=k&Tags.member.1.Value=v&Tags.member.2.Key=l&Tags.member.2.Value=",
+            Input { tags, ..Input::default() },
+        );
         let map = || Input { map: [("k".into(), "v".into()), ("l".into(), "w".into())].into(), ..Input::default() };
         check("Map.entry.1.key=k&Map.entry.1.value=v&Map.entry.2.key=l&Map.entry.2.value=w", map());
         check("Map.1.Name=k&Map.1.Value=v&Map.2.Name=l&Map.2.Value=w", map());
         let deeper = Some(Box::new(Nested { mode: "y".into(), deeper: None }));
-        check("Nested.Mode=x&Nested.Deeper.Mode=y", Input {
-            nested: Some(Nested { mode: "x".into(), deeper }),
-            ..Input::default()
-        });
+        check(
+            "Nested.Mode=x&Nested.Deeper.Mode=y",
+            Input { nested: Some(Nested { mode: "x".into(), deeper }), ..Input::default() },
+        );
     }
 
     #[test]
@@ -174,7 +178,11 @@ mod tests {
         let check = |form: &str, code: &str, message: &str| {
             assert_eq!(read(form), Err((code.to_owned(), message.to_owned())), "{form}");
         };
-        let null = |at: &str| format!("1 validation error detected: Value null at '{at}' failed to satisfy constraint: Member must not be null");
+        let null = |at: &str| {
+            format!(
+                "1 validation error detected: Value null at '{at}' failed to satisfy constraint: Member must not be null"
+            )
+        };
         check("Tags.member.1.Value=v", "ValidationError", &null("tags.1.member.key"));
         check("Nested.Deeper.Mode=x", "ValidationError", &null("nested.mode"));
         check("Count=x", "MalformedInput", "STRING_VALUE can not be converted to a Number");

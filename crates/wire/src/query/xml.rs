@@ -423,10 +423,7 @@ mod tests {
             at: Timestamp::from_millis(1_700_000_000_250),
             whole: Timestamp::from_secs(5),
             blob: Blob("hi".into()),
-            list: vec![
-                Inner { name: "x".into(), note: Some("y".into()) },
-                Inner { name: String::new(), note: None },
-            ],
+            list: vec![Inner { name: "x".into(), note: Some("y".into()) }, Inner { name: String::new(), note: None }],
             empty: vec![],
             nested: vec![vec![1], vec![]],
             map: [("k".into(), Inner { name: "v".into(), note: None })].into(),
@@ -445,7 +442,8 @@ mod tests {
 
     #[test]
     fn answers_without_output_and_errors() {
-        let expect = "<DoResponse xmlns=\"urn:x\"><ResponseMetadata><RequestId>r1</RequestId></ResponseMetadata></DoResponse>\n";
+        let expect =
+            "<DoResponse xmlns=\"urn:x\"><ResponseMetadata><RequestId>r1</RequestId></ResponseMetadata></DoResponse>\n";
         assert_eq!(answer("Do", "urn:x", "r1", None).unwrap(), expect);
         let fault = ServiceError::new(400, "SomeException", "a < b").with_query_code("Some").with_field("Detail", 5);
         let expect = "<ErrorResponse xmlns=\"urn:x\"><Error><Type>Sender</Type><Code>Some</Code><Message>a &lt; b</Message>\

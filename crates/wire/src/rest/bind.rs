@@ -34,7 +34,8 @@ pub(crate) fn document<'a>(request: &'a RestRequest, bindings: &[Binding]) -> Re
                 }
             }
             Binding::QueryList { name, member } => {
-                let values: Vec<&str> = request.query.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
+                let values: Vec<&str> =
+                    request.query.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
                 if !values.is_empty() {
                     set(member, Document::List(values.into_iter().map(loose).collect()));
                 }
@@ -78,7 +79,13 @@ mod tests {
         let request = RestRequest {
             method: Method::POST,
             labels: vec![("FunctionName", "f".to_owned())],
-            query: vec![pair("Qualifier", "1"), pair("MaxItems", "5"), pair("DryRun", "true"), pair("tagKeys", "a"), pair("tagKeys", "b")],
+            query: vec![
+                pair("Qualifier", "1"),
+                pair("MaxItems", "5"),
+                pair("DryRun", "true"),
+                pair("tagKeys", "a"),
+                pair("tagKeys", "b"),
+            ],
             headers,
             body: r#"{"Description":"d","FunctionName":"other","Unknown":[1]}"#.into(),
         };

@@ -26,12 +26,6 @@ impl Segment {
             None => Segment::Label(name),
         }
     }
-
-    fn name(self) -> &'static str {
-        match self {
-            Segment::Literal(name) | Segment::Label(name) | Segment::Greedy(name) => name,
-        }
-    }
 }
 
 /// The labels of a path that matched.
@@ -103,17 +97,11 @@ fn label(part: &str) -> Option<String> {
     percent_decode_str(part).decode_utf8().ok().map(Into::into)
 }
 
-/// The members that a template fills.
-pub(crate) fn label_names(template: &'static str) -> impl Iterator<Item = &'static str> {
-    let segments = template.split('/').map(Segment::parse);
-    segments.filter(|s| !matches!(s, Segment::Literal(_))).map(Segment::name)
-}
-
 #[cfg(test)]
 mod tests {
     use http::Method;
 
-    use super::{Routes, label_names};
+    use super::Routes;
 
     #[test]
     fn paths_find_their_operations() {
@@ -127,9 +115,9 @@ mod tests {
         ]);
         let check = |method: Method, path: &str, expect: Option<(&str, &[(&str, &str)])>| {
             let found = routes.find(&method, path);
-            let found = found.as_ref().map(|(to, labels)| {
-                (**to, labels.iter().map(|(n, v)| (*n, v.as_str())).collect::<Vec<_>>())
-            });
+            let found = found
+                .as_ref()
+                .map(|(to, labels)| (**to, labels.iter().map(|(n, v)| (*n, v.as_str())).collect::<Vec<_>>()));
             assert_eq!(found, expect.map(|(to, labels)| (to, labels.to_vec())), "{method} {path}");
         };
         check(Method::GET, "/2015-03-31/functions", Some(("List", &[])));
@@ -140,12 +128,28 @@ mod tests {
         check(Method::GET, "/2015-03-31/functions/special", Some(("Special", &[])));
         let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af";
         let decoded = "arn:aws:lambda:us-east-1:000000000000:function:f";
-        check(Method::POST, &format!("/2015-03-31/functions/{arn}/invocations"), Some(("Invoke", &[("FunctionName", decoded)])));
-        check(Method::POST, &format!("/2015-03-31/functions/{decoded}/invocations"), Some(("Invoke", &[("FunctionName", decoded)])));
+        check(
+            Method::POST,
+            &format!("/2015-03-31/functions/{arn}/invocations"),
+            Some(("Invoke", &[("FunctionName", decoded)])),
+        );
+        check(
+            Method::POST,
+            &format!("/2015-03-31/functions/{decoded}/invocations"),
+            Some(("Invoke", &[("FunctionName", decoded)])),
+        );
         check(Method::GET, "/tags/a/b%2Fc/d", Some(("Tags", &[("Arn", "a/b/c/d")])));
-        for nothing in ["/2015-03-31/functions/..", "/2015-03-31/functions/%zz", "/2015-03-31/functions/%ff", "/tags", "/tags/a//b", "/", "", "functions"] {
+        for nothing in [
+            "/2015-03-31/functions/..",
+            "/2015-03-31/functions/%zz",
+            "/2015-03-31/functions/%ff",
+            "/tags",
+            "/tags/a//b",
+            "/",
+            "",
+            "functions",
+        ] {
             check(Method::GET, nothing, None);
         }
-        assert_eq!(label_names("/a/{B}/c/{D+}").collect::<Vec<_>>(), ["B", "D"]);
     }
 }

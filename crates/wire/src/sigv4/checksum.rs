@@ -45,15 +45,13 @@ const fn table(polynomial: u64) -> [[u64; 256]; 8] {
     tables
 }
 
-/// The reflected polynomial of IEEE 802.3.
-static CRC32: [[u64; 256]; 8] = table(0xEDB8_8320);
 /// The reflected polynomial of the NVM Express specification.
 static CRC64_NVME: [[u64; 256]; 8] = table(0x9A6C_9329_AC4B_C9B5);
 
 /// Eight bytes a step, one table each ("slicing by eight").
-fn crc(tables: &[[u64; 256]; 8], mut crc: u64, bytes: &[u8]) -> u64 {
+fn crc64(mut crc: u64, bytes: &[u8]) -> u64 {
     let look = |k: usize, byte: u64| {
-        let row = tables.get(k);
+        let row = CRC64_NVME.get(k);
         row.and_then(|t| t.get((byte & 0xFF) as usize)).copied().unwrap_or(0)
     };
     let (eights, rest) = bytes.as_chunks::<8>();
@@ -70,7 +68,7 @@ fn crc(tables: &[[u64; 256]; 8], mut crc: u64, bytes: &[u8]) -> u64 {
 /// A checksum being computed.
 #[derive(Clone)]
 pub(crate) enum Checksum {
-    Crc32(u64),
+    Crc32(crc32fast::Hasher),
     Crc32c(u32),
     Crc64Nvme(u64),
     Sha1(Sha1),
@@ -96,7 +94,7 @@ impl Checksum {
     /// The checksum that a header or trailer of this name (in lower case) carries.
     pub(crate) fn of_header(name: &str) -> Option<Checksum> {
         Some(match name.strip_prefix("x-amz-checksum-")? {
-            "crc32" => Checksum::Crc32(0xFFFF_FFFF),
+            "crc32" => Checksum::Crc32(crc32fast::Hasher::new()),
             "crc32c" => Checksum::Crc32c(0),
             "crc64nvme" => Checksum::Crc64Nvme(u64::MAX),
             "sha1" => Checksum::Sha1(Sha1::new()),
@@ -131,9 +129,9 @@ impl Checksum {
     /// Takes the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
-            Checksum::Crc32(sum) => *sum = crc(&CRC32, *sum, bytes),
+            Checksum::Crc32(sum) => sum.update(bytes),
             Checksum::Crc32c(sum) => *sum = crc32c::crc32c_append(*sum, bytes),
-            Checksum::Crc64Nvme(sum) => *sum = crc(&CRC64_NVME, *sum, bytes),
+            Checksum::Crc64Nvme(sum) => *sum = crc64(*sum, bytes),
             Checksum::Sha1(hash) => hash.update(bytes),
             Checksum::Sha256(hash) => hash.update(bytes),
         }
@@ -142,7 +140,7 @@ impl Checksum {
     /// The value in base64, big-endian, as headers carry it.
     pub(crate) fn value(&self) -> String {
         match self {
-            Checksum::Crc32(sum) => STANDARD.encode(((sum ^ 0xFFFF_FFFF) as u32).to_be_bytes()),
+            Checksum::Crc32(sum) => STANDARD.encode(sum.clone().finalize().to_be_bytes()),
             Checksum::Crc32c(sum) => STANDARD.encode(sum.to_be_bytes()),
             Checksum::Crc64Nvme(sum) => STANDARD.encode((!sum).to_be_bytes()),
             Checksum::Sha1(hash) => STANDARD.encode(hash.clone().finalize()),

@@ -254,6 +254,7 @@ mod tests {
     use super::{ChunkError, ChunkSigner, Decoder};
     use crate::sigv4::SigningKey;
 
+    type Expected<'a> = Result<(&'a str, &'a [(&'a str, &'a str)]), ChunkError>;
     type Decoded = Result<(Vec<u8>, Vec<(String, String)>), ChunkError>;
 
     /// Decodes `body` fed in pieces of `step` bytes.
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn unsigned_bodies() {
-        let check = |body: &str, len: u64, expect: Result<(&str, &[(&str, &str)]), ChunkError>| {
+        let check = |body: &str, len: u64, expect: Expected<'_>| {
             for step in [1, 3, 1000] {
                 let got = decode(body.as_bytes(), len, None, step);
                 let got = got.as_ref().map(|(data, trailers)| {

@@ -21,7 +21,7 @@ mod tests;
 pub(crate) use presented::{Carrier, Presented};
 pub(crate) use refusal::{Dialect, Refusal};
 pub(crate) use signing_key::{SigningKey, SigningKeys};
-pub(crate) use verify::{PayloadHash, SignedRequest, check_key};
+pub(crate) use verify::{PayloadHash, SignedRequest, check_key, same_hex};
 
 /// The only algorithm there is.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";

@@ -62,12 +62,16 @@ impl Signer {
         }
     }
 
+    fn day(&self) -> &str {
+        self.date.split('T').next().unwrap()
+    }
+
     pub fn scope(&self) -> String {
-        format!("{}/{}/{}/aws4_request", &self.date[..8], self.region, self.service)
+        format!("{}/{}/{}/aws4_request", self.day(), self.region, self.service)
     }
 
     pub fn key(&self) -> Vec<u8> {
-        let mut key = hmac_sha256(format!("AWS4{}", self.secret).as_bytes(), &self.date[..8]);
+        let mut key = hmac_sha256(format!("AWS4{}", self.secret).as_bytes(), self.day());
         for part in [self.region.as_str(), &self.service, "aws4_request"] {
             key = hmac_sha256(&key, part);
         }

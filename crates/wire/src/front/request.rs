@@ -1,0 +1,365 @@
+//! One request, from its head to its answer.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cauce_core::ports::AccessKey;
+use cauce_core::{Account, Call, Principal, Region, RequestId, ServiceError, Timestamp, Trace};
+use futures_util::FutureExt as _;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::answer::{self, Style};
+use super::route::{Mounted, Refused, Route, Target};
+use super::{Shared, intake};
+use crate::RestRequest;
+use crate::query::form;
+use crate::raw::{Body, Payload as RawPayload, PayloadMode, RawRequest, RawService, RequestHead};
+use crate::served::{Payload, Served};
+use crate::sigv4::canonical::PathStyle;
+use crate::sigv4::chunked::ChunkSigner;
+use crate::sigv4::sigv2::PresignedV2;
+use crate::sigv4::{PayloadHash, Presented, Refusal, SignedRequest, SigningKey, check_key};
+
+/// What is known of a request from its arrival.
+struct Arrival<'a> {
+    parts: &'a Parts,
+    id: &'a RequestId,
+    peer: Option<IpAddr>,
+    received: Timestamp,
+}
+
+impl Arrival<'_> {
+    fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or("")
+    }
+
+    /// The `Host` header, or the authority of an absolute request target.
+    fn host(&self) -> &str {
+        let header = self.parts.headers.get(http::header::HOST).and_then(|v| v.to_str().ok());
+        header.or_else(|| self.parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("")
+    }
+}
+
+/// Answers a request; a handler that panics costs its caller a 500.
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
+    let id = RequestId::random(shared.env.entropy());
+    let (parts, body) = request.into_parts();
+    // What a raw service will need of the head is kept apart from what the refusal may still have to say.
+    let path = parts.uri.path().to_owned();
+    let refused = match respond(shared, parts, body, &id, peer).await {
+        Ok(response) => return response,
+        Err(refused) => refused,
+    };
+    log(&id, &path, &refused.error);
+    answer::failure(refused.style, &id, &refused.error, &path)
+}
+
+/// What a handler that panicked said.
+#[derive(Debug, thiserror::Error)]
+#[error("panic: {0}")]
+struct Panicked(String);
+
+/// What `work` gives, or 500 if it panics.
+async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, ServiceError> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+        let message = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        ServiceError::internal(Panicked(message))
+    })
+}
+
+fn log(id: &RequestId, path: &str, error: &ServiceError) {
+    let cause = error.cause().map(tracing::field::display);
+    let (status, code, message) = (error.status(), error.code(), error.message());
+    if status >= 500 {
+        tracing::error!(request_id = %id, path, status, code, message, cause, "request failed");
+    } else {
+        tracing::debug!(request_id = %id, path, status, code, message, cause, "request refused");
+    }
+}
+
+async fn respond(
+    shared: &Shared,
+    parts: Parts,
+    body: Incoming,
+    id: &RequestId,
+    peer: Option<IpAddr>,
+) -> Result<Response<Body>, Refused> {
+    let arrival = Arrival { parts: &parts, id, peer, received: shared.env.now() };
+    let found = Presented::find(&parts.headers, arrival.query());
+    let v2 = PresignedV2::find(arrival.query());
+    let presented = found.as_ref().ok().and_then(Option::as_ref);
+    let signed_for = match (presented, &v2) {
+        (Some(presented), _) => presented.scope().map(|scope| scope.service),
+        (None, Some(_)) => Some("s3"),
+        // Broken signatures are refused in the form of whatever service the request looks like.
+        (None, None) => None,
+    };
+    let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+    let route = shared.services.find(&Route { head, query: arrival.query(), signed_for });
+    if let Err(refusal) = &found {
+        let style = route.as_ref().map_or_else(|refused| refused.style, |(_, style)| *style);
+        return Err(Refused { style, error: Box::new(refusal.clone().into_error(style.dialect())) });
+    }
+    let (target, style) = route?;
+    let refused = |error: ServiceError| Refused { style, error: Box::new(error) };
+    if let Target::Raw(raw) = target {
+        let (raw, signature) = (Arc::clone(raw), RawSignature { presented, v2: v2.as_ref() });
+        let (call, mode) = verify_raw(shared, &arrival, &*raw, &signature).await.map_err(refused)?;
+        return serve_raw(raw, call, parts, body, mode, id).await.map_err(refused);
+    }
+    let presented = presented.ok_or_else(|| refused(Refusal::Missing.into_error(style.dialect())))?;
+    let operation = Operation { target, presented, arrival: &arrival, style };
+    operation.perform(shared, body).await.map_err(refused)
+}
+
+/// A request for an operation of an [`crate::Api`].
+struct Operation<'a> {
+    target: Target<'a>,
+    presented: &'a Presented<'a>,
+    arrival: &'a Arrival<'a>,
+    style: Style,
+}
+
+impl Operation<'_> {
+    fn api(&self) -> Option<&Mounted> {
+        match &self.target {
+            Target::Json { api, .. } | Target::Query { api, .. } | Target::Rest { api, .. } => Some(api),
+            Target::Raw(_) => None,
+        }
+    }
+
+    async fn perform(self, shared: &Shared, body: Incoming) -> Result<Response<Body>, ServiceError> {
+        let Some(api) = self.api() else { return Err(Refusal::Missing.into_error(self.style.dialect())) };
+        let dialect = self.style.dialect();
+        let (parts, now) = (self.arrival.parts, self.arrival.received);
+        // Whoever has no key that could sign this does not get to make us hold a body.
+        let service = api.info.signing_name;
+        self.presented.check(&parts.headers, service, now).map_err(|r| r.into_error(dialect))?;
+        let key = find_key(shared, self.presented, now).await?.map_err(|r| r.into_error(dialect))?;
+
+        let (name, own_max) = match &self.target {
+            Target::Json { served, .. } | Target::Rest { served, .. } => (served.name(), served.body_bytes_max()),
+            Target::Query { .. } | Target::Raw(_) => ("requested", None),
+        };
+        let bytes_max = own_max.or(api.body_bytes_max).unwrap_or(shared.options.body_bytes_max);
+        let taken = intake::take(body, name, bytes_max, shared.options.body_ms_max, &shared.room).await?;
+
+        let signed = SignedRequest {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            path_style: PathStyle::Normalized,
+            query: self.arrival.query(),
+            headers: &parts.headers,
+            host: self.arrival.host(),
+            payload: PayloadHash::Body(&taken.body),
+        };
+        self.presented.verify(&signed, &key.secret, &shared.keys).map_err(|r| r.into_error(dialect))?;
+
+        let packed = parts.headers.get(http::header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes() == b"gzip");
+        let body = if packed { intake::unpack(&taken.body, name, bytes_max)? } else { taken.body.clone() };
+        let (served, payload) = self.payload(body)?;
+        let region = self.presented.scope().map(|scope| scope.region).unwrap_or_default();
+        let call = call(shared, self.arrival, key.principal, region, served.answer_s_max());
+        let encoded = guarded(Arc::clone(served).serve(Arc::clone(&shared.identity), call, payload)).await??;
+        Ok(answer::success(self.style, self.arrival.id, encoded))
+    }
+
+    /// The operation, which a form names only in its body, and what is to be decoded.
+    fn payload(&self, body: Bytes) -> Result<(&Arc<dyn Served>, Payload), ServiceError> {
+        match &self.target {
+            Target::Json { served, .. } => Ok((served, Payload::Json(body))),
+            Target::Rest { served, labels, status, .. } => {
+                let parts = self.arrival.parts;
+                let request = RestRequest {
+                    method: parts.method.clone(),
+                    labels: labels.clone(),
+                    query: rest_query(self.arrival.query())?,
+                    headers: parts.headers.clone(),
+                    body,
+                };
+                Ok((served, Payload::Rest { request, status: *status }))
+            }
+            Target::Query { api, xmlns } => {
+                let query = self.arrival.query();
+                let form = match (query.contains("Action="), body.is_empty()) {
+                    (true, true) => Bytes::copy_from_slice(query.as_bytes()),
+                    _ => body,
+                };
+                let served = {
+                    let action = form_value(&form, b"Action")?.ok_or_else(|| {
+                        let message = "The request is missing an action or a required parameter.";
+                        ServiceError::new(400, "MissingAction", message)
+                    })?;
+                    api.action(&action, form_value(&form, b"Version")?.as_deref())?
+                };
+                Ok((served, Payload::Form { form, xmlns }))
+            }
+            Target::Raw(_) => Err(Refusal::Missing.into_error(self.style.dialect())),
+        }
+    }
+}
+
+fn form_value<'f>(form: &'f [u8], name: &[u8]) -> Result<Option<Cow<'f, str>>, ServiceError> {
+    let value = |pair: &'f [u8]| pair.strip_prefix(name)?.strip_prefix(b"=");
+    form.split(|&b| b == b'&').find_map(value).map(form::decode).transpose()
+}
+
+fn rest_query(query: &str) -> Result<Vec<(String, String)>, ServiceError> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("X-Amz-"))
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| {
+            let decode = |text: &str| form::decode(text.as_bytes()).map(Cow::into_owned);
+            Ok((decode(name)?, decode(value)?))
+        })
+        .collect()
+}
+
+/// The key that a signature names, if it may sign now.
+async fn find_key(
+    shared: &Shared,
+    presented: &Presented<'_>,
+    now: Timestamp,
+) -> Result<Result<AccessKey, Refusal>, ServiceError> {
+    let Some(scope) = presented.scope() else { return Ok(Err(Refusal::UnknownKey)) };
+    let token = presented.token.as_deref();
+    let Some(key) = shared.identity.presented_key(scope.access_key_id, token).await? else {
+        return Ok(Err(Refusal::UnknownKey));
+    };
+    Ok(check_key(&key, token, now).map(|()| key))
+}
+
+fn call(shared: &Shared, arrival: &Arrival<'_>, principal: Principal, region: &str, answer_s_max: u32) -> Call {
+    let entropy = shared.env.entropy();
+    let trace = arrival.parts.headers.get("x-amzn-trace-id").and_then(|v| v.to_str().ok());
+    let trace = trace.and_then(|header| Trace::from_header(header, entropy));
+    Call {
+        account: principal.account().unwrap_or(Account::DEFAULT),
+        region: Region::new(region).unwrap_or_default(),
+        principal: Arc::new(principal),
+        request_id: arrival.id.clone(),
+        trace: trace.unwrap_or_else(|| Trace::start(arrival.received, entropy)),
+        received: arrival.received,
+        deadline: arrival.received + Duration::from_secs(u64::from(answer_s_max)),
+        source_ip: arrival.peer,
+        host: arrival.host().into(),
+        // Nobody listens in between a process and its own machine, so what policies demand of TLS is met there.
+        secure: arrival.peer.is_some_and(|ip| ip.to_canonical().is_loopback()),
+    }
+}
+
+/// The signature of a raw request, of either version.
+struct RawSignature<'a> {
+    presented: Option<&'a Presented<'a>>,
+    v2: Option<&'a PresignedV2<'a>>,
+}
+
+async fn verify_raw(
+    shared: &Shared,
+    arrival: &Arrival<'_>,
+    raw: &dyn RawService,
+    signature: &RawSignature<'_>,
+) -> Result<(Call, PayloadMode), ServiceError> {
+    let (parts, now) = (arrival.parts, arrival.received);
+    let dialect = Style::RestXml.dialect();
+    let seconds = crate::ANSWER_S_MAX;
+    if let Some(presented) = signature.presented {
+        presented.check(&parts.headers, raw.signing_name(), now).map_err(|r| r.into_error(dialect))?;
+        let key = find_key(shared, presented, now).await?.map_err(|r| r.into_error(dialect))?;
+        let claimed = parts.headers.get("x-amz-content-sha256").and_then(|v| v.to_str().ok());
+        let signed = SignedRequest {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            path_style: PathStyle::Verbatim,
+            query: arrival.query(),
+            headers: &parts.headers,
+            host: arrival.host(),
+            payload: PayloadHash::Claimed(claimed_hash(presented, claimed)?),
+        };
+        let signing_key = presented.verify(&signed, &key.secret, &shared.keys).map_err(|r| r.into_error(dialect))?;
+        let mode = payload_mode(presented, claimed, signing_key)?;
+        let region = presented.scope().map(|scope| scope.region).unwrap_or_default();
+        return Ok((call(shared, arrival, key.principal, region, seconds), mode));
+    }
+    if let Some(v2) = signature.v2 {
+        let token = v2.token.as_deref();
+        let key = shared.identity.presented_key(&v2.access_key_id, token).await?;
+        let key = key.ok_or_else(|| Refusal::UnknownKey.into_error(dialect))?;
+        check_key(&key, token, now).map_err(|r| r.into_error(dialect))?;
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        v2.verify(method, path, &parts.headers, &key.secret, now).map_err(|r| r.into_error(dialect))?;
+        return Ok((call(shared, arrival, key.principal, "", seconds), unsigned_mode(arrival)));
+    }
+    let call = call(shared, arrival, Principal::Anonymous, "", seconds);
+    Ok((call, unsigned_mode(arrival)))
+}
+
+/// What the last line of the canonical request is: the header's word, which a header signature must have.
+fn claimed_hash<'a>(presented: &Presented<'_>, claimed: Option<&'a str>) -> Result<&'a str, ServiceError> {
+    match (presented.carrier, claimed) {
+        (_, Some(claimed)) => Ok(claimed),
+        (crate::sigv4::Carrier::Query { .. }, None) => Ok("UNSIGNED-PAYLOAD"),
+        (crate::sigv4::Carrier::Header, None) => {
+            let message = "Missing required header for this request: x-amz-content-sha256";
+            Err(ServiceError::new(400, "InvalidRequest", message))
+        }
+    }
+}
+
+fn unsigned_mode(arrival: &Arrival<'_>) -> PayloadMode {
+    match arrival.parts.headers.get("x-amz-content-sha256").map(|v| v.as_bytes()) {
+        Some(b"STREAMING-UNSIGNED-PAYLOAD-TRAILER") => PayloadMode::Chunked(None),
+        _ => PayloadMode::Unsigned,
+    }
+}
+
+/// How the body is framed and vouched for, by what the verified `x-amz-content-sha256` says.
+fn payload_mode(
+    presented: &Presented<'_>,
+    claimed: Option<&str>,
+    key: SigningKey,
+) -> Result<PayloadMode, ServiceError> {
+    match claimed {
+        None | Some("UNSIGNED-PAYLOAD") => Ok(PayloadMode::Unsigned),
+        Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Ok(PayloadMode::Chunked(None)),
+        Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => {
+            Ok(PayloadMode::Chunked(Some(ChunkSigner {
+                key,
+                date: presented.date.clone().into_owned(),
+                scope: presented.scope_text().to_owned(),
+                previous: presented.signature.clone().into_owned(),
+            })))
+        }
+        Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Ok(PayloadMode::Hashed(hash.to_ascii_lowercase()))
+        }
+        Some(_) => {
+            let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
+                           STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 \
+                           value.";
+            Err(ServiceError::new(400, "InvalidArgument", message))
+        }
+    }
+}
+
+async fn serve_raw(
+    raw: Arc<dyn RawService>,
+    call: Call,
+    head: Parts,
+    body: Incoming,
+    mode: PayloadMode,
+    id: &RequestId,
+) -> Result<Response<Body>, ServiceError> {
+    let payload = RawPayload::new(body, &head.headers, mode)?;
+    let mut response = guarded(raw.serve(call, RawRequest { head, payload })).await?;
+    answer::put_request_id(response.headers_mut(), id);
+    Ok(response)
+}
