@@ -16,9 +16,11 @@ use crate::postings::Posting;
 use crate::scan::scan;
 use crate::scratch::{Scratch, with_scratch};
 
-/// One way to satisfy one rule.
+/// One way to satisfy a rule, or several rules that ask the same.
 #[derive(Clone, Debug)]
 struct Branch {
+    /// The rules, and for each whether this is its only branch.
+    rules: Vec<(u32, bool)>,
     /// In the order of their paths' names.
     checks: Box<[Check]>,
     /// The check that the branch is indexed by.
@@ -33,15 +35,15 @@ struct Brief {
     rule: u32,
     /// Nothing has to hold but the anchor.
     anchor_only: bool,
-    /// No other branch can report the rule.
+    /// There is one rule, and no other branch can report it.
     only_branch: bool,
 }
 
 /// Rules, each a pattern with a name, and the question which of them an event matches.
 ///
 /// An event is scanned once, only for the paths that rules look at. Each rule is indexed by the one condition that the fewest events and the
-/// fewest other rules should meet, so that most rules are never touched; those that are get their other conditions checked. Adding and
-/// removing a rule costs about as much as its pattern is long, however many rules there are.
+/// fewest other rules should meet, so that most rules are never touched; those that are get their other conditions checked. Rules that ask
+/// the same are judged once. Adding and removing a rule costs about as much as its pattern is long, however many rules there are.
 ///
 /// `add` and `remove` need the matcher alone; [`crate::SharedMatcher`] changes while others match.
 ///
@@ -68,6 +70,8 @@ pub struct Matcher<Id> {
     /// By branch.
     briefs: Vec<Brief>,
     free_branches: Vec<u32>,
+    /// Branches by the numbers of their conditions.
+    by_conditions: HashMap<Box<[u32]>, u32, RandomState>,
     /// By rule.
     ids: Vec<Option<Id>>,
     /// By rule.
@@ -86,6 +90,7 @@ impl<Id> Default for Matcher<Id> {
             branches: Vec::new(),
             briefs: Vec::new(),
             free_branches: Vec::new(),
+            by_conditions: HashMap::default(),
             ids: Vec::new(),
             branches_of: Vec::new(),
             free_rules: Vec::new(),
@@ -153,6 +158,15 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
             checks.push(self.conditions.add(path, &condition.operators));
         }
         self.indexes.resize_with(self.paths.len(), Index::default);
+        let same: Box<[u32]> = checks.iter().map(|check| check.number).collect();
+        if let Some(number) = self.by_conditions.get(&same).copied()
+            && let Some(Some(branch)) = self.branches.get_mut(number as usize)
+        {
+            branch.rules.push((rule, only_branch));
+            self.note_rules(number);
+            self.release(&checks);
+            return number;
+        }
         let choices_of = |check: &Check| -> Vec<Choice> {
             self.indexes.get(check.path as usize).map(|index| index.choose_all(&check.operators)).unwrap_or_default()
         };
@@ -161,13 +175,10 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         let (anchor, choices) = best.unwrap_or_default();
         let path = checks.get(anchor).map_or(0, |check| check.path);
         let keys = choices.iter().map(|choice| choice.key.clone()).collect();
-        let brief = Brief { rule, anchor_only: checks.len() == 1, only_branch };
-        let branch = Branch { checks: checks.into(), anchor: anchor as u32, keys };
+        let branch = Branch { rules: vec![(rule, only_branch)], checks: checks.into(), anchor: anchor as u32, keys };
         let number = place(&mut self.branches, &mut self.free_branches, branch);
-        self.briefs.resize(self.branches.len(), Brief::default());
-        if let Some(of_branch) = self.briefs.get_mut(number as usize) {
-            *of_branch = brief;
-        }
+        self.by_conditions.insert(same, number);
+        self.note_rules(number);
         if let Some(index) = self.indexes.get_mut(path as usize) {
             for choice in &choices {
                 index.add(&choice.key, Posting::new(number, choice.satisfied));
@@ -179,6 +190,29 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         number
     }
 
+    /// Brings the brief of a branch up to date.
+    fn note_rules(&mut self, number: u32) {
+        self.briefs.resize(self.branches.len(), Brief::default());
+        let Some(Some(branch)) = self.branches.get(number as usize) else { return };
+        let Some(brief) = self.briefs.get_mut(number as usize) else { return };
+        let (rule, only_branch) = branch.rules.first().copied().unwrap_or_default();
+        *brief =
+            Brief { rule, anchor_only: branch.checks.len() == 1, only_branch: only_branch && branch.rules.len() == 1 };
+    }
+
+    /// The conditions are used once less, and so are their paths.
+    fn release(&mut self, checks: &[Check]) {
+        for check in checks {
+            self.conditions.remove(check);
+            if self.paths.remove(check.path)
+                && let Some(index) = self.indexes.get_mut(check.path as usize)
+            {
+                // Gives the memory back: whatever takes the number next is another path.
+                *index = Index::default();
+            }
+        }
+    }
+
     /// Removes the rule `id`. Returns whether there was one.
     pub fn remove(&mut self, id: &Id) -> bool {
         let Some(number) = self.by_id.remove(id) else { return false };
@@ -188,14 +222,27 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         self.free_rules.push(number);
         let branches = self.branches_of.get_mut(number as usize).map(std::mem::take).unwrap_or_default();
         for branch in &branches {
-            self.remove_branch(*branch);
+            self.remove_branch(*branch, number);
         }
         true
     }
 
-    fn remove_branch(&mut self, number: u32) {
-        let Some(branch) = self.branches.get_mut(number as usize).and_then(Option::take) else { return };
+    /// Takes `rule` out of a branch, and the branch away with its last rule.
+    fn remove_branch(&mut self, number: u32, rule: u32) {
+        let Some(slot) = self.branches.get_mut(number as usize) else { return };
+        if let Some(branch) = slot {
+            if let Some(at) = branch.rules.iter().position(|(of, _)| *of == rule) {
+                branch.rules.swap_remove(at);
+            }
+            if !branch.rules.is_empty() {
+                self.note_rules(number);
+                return;
+            }
+        }
+        let Some(branch) = slot.take() else { return };
         self.free_branches.push(number);
+        let same: Box<[u32]> = branch.checks.iter().map(|check| check.number).collect();
+        self.by_conditions.remove(&same);
         let path = branch.checks.get(branch.anchor as usize).map_or(0, |check| check.path);
         if let Some(index) = self.indexes.get_mut(path as usize) {
             for key in &branch.keys {
@@ -205,15 +252,7 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
                 self.absent_paths.remove(&path);
             }
         }
-        for check in &branch.checks {
-            self.conditions.remove(check);
-            if self.paths.remove(check.path)
-                && let Some(index) = self.indexes.get_mut(check.path as usize)
-            {
-                // Gives the memory back: whatever takes the number next is another path.
-                *index = Index::default();
-            }
-        }
+        self.release(&branch.checks);
     }
 
     /// Adds to `matched` the name of every rule that `event`, the bytes of a JSON object, matches, each once and in no particular order. The
@@ -297,14 +336,20 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
             if !holds {
                 continue;
             }
-            if !brief.only_branch {
-                let Some(last) = reported.get_mut(brief.rule as usize) else { continue };
-                if std::mem::replace(last, *number) == *number {
-                    continue;
+            if brief.only_branch {
+                if let Some(Some(id)) = self.ids.get(brief.rule as usize) {
+                    visit(id);
                 }
+                continue;
             }
-            if let Some(Some(id)) = self.ids.get(brief.rule as usize) {
-                visit(id);
+            let Some(Some(branch)) = self.branches.get(place) else { continue };
+            for (rule, _) in &branch.rules {
+                let Some(last) = reported.get_mut(*rule as usize) else { continue };
+                if std::mem::replace(last, *number) != *number
+                    && let Some(Some(id)) = self.ids.get(*rule as usize)
+                {
+                    visit(id);
+                }
             }
         }
         Ok(())

@@ -46,6 +46,8 @@ proptest! {
     ) {
         let mut matcher = Matcher::new();
         let mut present = BTreeSet::new();
+        // Every third asks the same as the one before it.
+        let rules: Vec<_> = rules.iter().enumerate().map(|(n, rule)| if n % 3 == 2 { &rules[n - 1] } else { rule }).collect();
         let patterns: Vec<Pattern> = rules.iter().map(|rule| parse(&rule_text(rule))).collect();
         for (number, pattern) in patterns.iter().enumerate() {
             matcher.add(number, pattern);
@@ -55,7 +57,7 @@ proptest! {
         for step in 0..=changes.len() {
             if step % 20 == 0 || step == changes.len() {
                 for event in &events {
-                    let expect: Vec<usize> = present.iter().copied().filter(|n| naive::matches(&rules[*n], event)).collect();
+                    let expect: Vec<usize> = present.iter().copied().filter(|n| naive::matches(rules[*n], event)).collect();
                     let mut matched = Vec::new();
                     shared.matches(event.text().as_bytes(), &mut matched).unwrap();
                     matched.sort_unstable();
