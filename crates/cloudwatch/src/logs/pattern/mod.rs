@@ -19,6 +19,8 @@ mod expr;
 mod fields;
 mod json;
 mod note;
+#[cfg(test)]
+mod properties;
 mod regex;
 mod scan;
 mod terms;

@@ -13,9 +13,9 @@ use super::error::PatternError;
 use super::scan::Scan;
 
 /// The largest `m` or `n` of a `{m,n}`.
-const REPEAT_MAX: usize = 1_000;
+const REPEAT_MAX: usize = 255;
 /// The most items an expression may have once its repetitions are written out; matching takes at most that many steps a byte.
-const ITEMS_MAX: usize = 2_000;
+const ITEMS_MAX: usize = 500;
 /// The most memory a compiled expression may take.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 

@@ -53,7 +53,8 @@ impl Number {
 /// A text with an optional `*` at either end. A `*` elsewhere is an ordinary character: `Ev*ent` matches only itself.
 #[derive(Clone, Debug)]
 pub(super) struct Wildcard {
-    core: Finder<'static>,
+    /// Boxed: a prepared search is larger than everything else in a condition.
+    core: Box<Finder<'static>>,
     open_start: bool,
     open_end: bool,
 }
@@ -63,7 +64,7 @@ impl Wildcard {
         let tail = text.trim_start_matches('*');
         let core = tail.trim_end_matches('*');
         Wildcard {
-            core: Finder::new(core.as_bytes()).into_owned(),
+            core: Box::new(Finder::new(core.as_bytes()).into_owned()),
             open_start: tail.len() < text.len(),
             // A pattern of nothing but stars is open at both ends.
             open_end: core.len() < tail.len() || (core.is_empty() && tail.len() < text.len()),
