@@ -375,11 +375,12 @@ impl TxState {
         Ok(if covered.reverse { rows.rev().collect() } else { rows.collect() })
     }
 
-    /// Remembers what a range has returned. The limit is chosen so that the check fails if and only if a row among those
-    /// returned has changed, gone, or got company; and not for what happens behind the last of them.
+    /// Remembers what a range has returned. The limit is chosen so that the check fails if a row among those returned has
+    /// changed, gone, or got company; and for what happens behind the last of them only if the range was read to its end.
     fn saw_range(&mut self, req: &RangeReq, page: &RangeResp) {
         let mut asked = req.clone();
-        asked.limit = page.rows.len() + usize::from(!page.more);
+        let to_the_end = !page.more && page.rows.len() < req.limit;
+        asked.limit = page.rows.len() + usize::from(to_the_end);
         self.snapshots += 1;
         self.ranges.push((asked, page.rows.iter().map(|row| (row.key.clone(), row.version)).collect()));
     }
