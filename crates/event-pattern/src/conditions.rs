@@ -26,6 +26,11 @@ impl Conditions {
         self.uses.len()
     }
 
+    /// How many branches have the condition.
+    pub(crate) fn uses(&self, check: &Check) -> u32 {
+        self.uses.get(check.number as usize).copied().unwrap_or(0)
+    }
+
     /// The condition on `path`, used once more.
     pub(crate) fn add(&mut self, path: u32, operators: &Arc<[Operator]>) -> Check {
         let key = (path, Arc::clone(operators));

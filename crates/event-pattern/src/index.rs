@@ -158,7 +158,7 @@ impl Index {
             }
             Operator::Range(range) => {
                 let open = range.low == NumberKey::LOWEST || range.high == NumberKey::HIGHEST;
-                let cost = self.ranges.count(range.low, range.high) + if open { 400 } else { 40 };
+                let cost = self.ranges.crowd(range.low, range.high) + if open { 100 } else { 20 };
                 choice(Key::Range(range.low, range.high), cost, true)
             }
             Operator::Cidr(_, cidr) => {

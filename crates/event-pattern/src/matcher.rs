@@ -25,14 +25,21 @@ struct Branch {
     checks: Box<[Check]>,
     /// The check that the branch is indexed by.
     anchor: u32,
+    /// Another check, the one that most branches share, so that it is answered already for most; [`NO_GATE`] if there is none.
+    gate: u32,
     /// Where in the index of the anchor's path: one key for each alternative.
     keys: Box<[Key]>,
 }
 
-/// What is needed of a branch that is found satisfied: kept apart, close together, for events that match thousands.
+/// No check.
+const NO_GATE: u32 = u32::MAX;
+
+/// What is needed of a branch that is found satisfied, or that its gate closes: kept apart, close together, for events that find thousands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Brief {
     rule: u32,
+    /// The number of the gate's condition.
+    gate: u32,
     /// Nothing has to hold but the anchor.
     anchor_only: bool,
     /// There is one rule, and no other branch can report it.
@@ -174,8 +181,12 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         let best = all.min_by_key(|(_, choices)| choices.iter().map(|choice| choice.cost).sum::<usize>());
         let (anchor, choices) = best.unwrap_or_default();
         let path = checks.get(anchor).map_or(0, |check| check.path);
+        let may_gate = |(place, check): &(usize, &Check)| *place != anchor && !check.allows_absence();
+        let gate = checks.iter().enumerate().filter(may_gate).max_by_key(|(_, check)| self.conditions.uses(check));
+        let gate = gate.map_or(NO_GATE, |(place, _)| place as u32);
         let keys = choices.iter().map(|choice| choice.key.clone()).collect();
-        let branch = Branch { rules: vec![(rule, only_branch)], checks: checks.into(), anchor: anchor as u32, keys };
+        let branch =
+            Branch { rules: vec![(rule, only_branch)], checks: checks.into(), anchor: anchor as u32, gate, keys };
         let number = place(&mut self.branches, &mut self.free_branches, branch);
         self.by_conditions.insert(same, number);
         self.note_rules(number);
@@ -196,8 +207,9 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         let Some(Some(branch)) = self.branches.get(number as usize) else { return };
         let Some(brief) = self.briefs.get_mut(number as usize) else { return };
         let (rule, only_branch) = branch.rules.first().copied().unwrap_or_default();
-        *brief =
-            Brief { rule, anchor_only: branch.checks.len() == 1, only_branch: only_branch && branch.rules.len() == 1 };
+        let gate = branch.checks.get(branch.gate as usize).map_or(NO_GATE, |check| check.number);
+        let only_branch = only_branch && branch.rules.len() == 1;
+        *brief = Brief { rule, gate, anchor_only: branch.checks.len() == 1, only_branch };
     }
 
     /// The conditions are used once less, and so are their paths.
@@ -330,6 +342,9 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
                 continue;
             }
             let Some(brief) = self.briefs.get(place) else { continue };
+            if answers.get(brief.gate as usize) == Some(&(*number << 1)) {
+                continue;
+            }
             let satisfied = posting.satisfied();
             let holds = (satisfied && brief.anchor_only)
                 || self.branch_holds(place, satisfied, event, fields, (answers, *number))?;
@@ -368,7 +383,8 @@ impl<Id: Clone + Eq + Hash> Matcher<Id> {
         let Some(Some(branch)) = self.branches.get(branch) else { return Ok(false) };
         let skip = if anchored { branch.anchor as usize } else { usize::MAX };
         let flat = fields.flat();
-        for (place, check) in branch.checks.iter().enumerate() {
+        let gate = branch.checks.iter().enumerate().skip(branch.gate as usize).take(1);
+        for (place, check) in gate.chain(branch.checks.iter().enumerate()) {
             // Inside arrays an absence may hold together with other conditions although it does not by itself.
             if place == skip || (!flat && check.allows_absence()) {
                 continue;

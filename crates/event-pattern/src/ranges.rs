@@ -25,6 +25,12 @@ pub(crate) struct Ranges {
     blocks: HashMap<(u32, u128), Block, RandomState>,
     /// How many ranges each size of block has.
     sizes: BTreeMap<u32, usize>,
+    /// Ranges without one of the two ends: about half of them hold of any number.
+    open: usize,
+}
+
+fn is_open(low: NumberKey, high: NumberKey) -> bool {
+    low == NumberKey::LOWEST || high == NumberKey::HIGHEST
 }
 
 /// The exponent of the smallest block with both numbers, and its place.
@@ -56,8 +62,11 @@ impl Ranges {
         }
     }
 
-    /// How many ranges share the rarer one of these two ends.
-    pub(crate) fn count(&self, low: NumberKey, high: NumberKey) -> usize {
+    /// A guess of how many other ranges hold where this one does.
+    pub(crate) fn crowd(&self, low: NumberKey, high: NumberKey) -> usize {
+        if is_open(low, high) {
+            return self.open / 2;
+        }
         let Some(block) = self.blocks.get(&block_of(low, high)) else { return 0 };
         let with = |map: &BTreeMap<NumberKey, Postings>, end| map.get(&end).map_or(0, Postings::len);
         with(&block.by_low, low).min(with(&block.by_high, high))
@@ -68,6 +77,7 @@ impl Ranges {
         if low > high {
             return;
         }
+        self.open += usize::from(is_open(low, high));
         let key = block_of(low, high);
         *self.sizes.entry(key.0).or_default() += 1;
         let block = self.blocks.entry(key).or_default();
@@ -78,6 +88,7 @@ impl Ranges {
     pub(crate) fn remove(&mut self, low: NumberKey, high: NumberKey, branch: u32) {
         let key = block_of(low, high);
         let Some(block) = self.blocks.get_mut(&key).filter(|_| low <= high) else { return };
+        self.open = self.open.saturating_sub(usize::from(is_open(low, high)));
         for (map, end) in [(&mut block.by_low, low), (&mut block.by_high, high)] {
             if let Some(postings) = map.get_mut(&end) {
                 postings.remove(branch);
