@@ -33,6 +33,8 @@ const STREAMS_AT_ONCE: usize = 100;
 const QUARTER_STREAMS_MAX: usize = 100_000;
 /// Quarters of an hour that one request looks into.
 const QUARTERS_MAX: usize = 1_000;
+/// Rows of kind `active` that one request looks through for streams of a prefix.
+const ACTIVE_ROWS_MAX: usize = 50_000;
 /// Steps of matching that one request may take, and after how many it lets others run.
 const STEPS_MAX: usize = 32 * 1024 * 1024;
 const STEPS_A_TURN: usize = 512 * 1024;
@@ -110,6 +112,16 @@ struct Search {
     events: Vec<FilteredLogEvent>,
     /// The last place looked at.
     seen: Option<Place>,
+}
+
+/// What comes next in a walk by quarters of an hour.
+enum NextQuarter {
+    /// Nothing more.
+    None,
+    /// Enough rows were looked through for one request; on from this quarter.
+    NotYet(i64),
+    /// This quarter, with these streams.
+    Found(i64, Vec<Source>),
 }
 
 /// Why a search pauses.
@@ -205,9 +217,15 @@ impl Logs {
         let from_ms = search.seen.map_or(part.from_ms, |place| place.timestamp_ms.max(part.from_ms));
         let end = keys::quarter_of(part.until_ms.saturating_sub(1)).saturating_add(1);
         let mut from = keys::quarter_of(from_ms);
+        let mut rows_left = ACTIVE_ROWS_MAX;
         for _ in 0..QUARTERS_MAX {
-            let Some((quarter, sources)) = self.next_quarter(part.group, from, end, prefix).await? else {
-                return Ok(Progress::Done);
+            let (quarter, sources) = match self.next_quarter(part.group, from, end, prefix, &mut rows_left).await? {
+                NextQuarter::None => return Ok(Progress::Done),
+                NextQuarter::NotYet(quarter) => {
+                    search.seen = search.seen.max(Some(Place::just_before(quarter * keys::QUARTER_MS)));
+                    return Ok(Progress::Enough);
+                }
+                NextQuarter::Found(quarter, sources) => (quarter, sources),
             };
             let (start_ms, next_ms) = (quarter * keys::QUARTER_MS, (quarter + 1) * keys::QUARTER_MS);
             let window = Part { from_ms: part.from_ms.max(start_ms), until_ms: part.until_ms.min(next_ms), ..part };
@@ -228,15 +246,18 @@ impl Logs {
         from: i64,
         end: i64,
         prefix: &str,
-    ) -> Result<Option<(i64, Vec<Source>)>, LogsError> {
+        rows_left: &mut usize,
+    ) -> Result<NextQuarter, LogsError> {
         let mut range = RangeReq::new(keys::active_between(group, from, end), READ_ROWS);
         let mut found: Option<(i64, Vec<Source>)> = None;
         loop {
             let page = self.db.range(range.clone()).await?;
             for row in &page.rows {
                 let (quarter, stream) = keys::read_active(&row.key).map_err(|error| corrupt(&row.key, error))?;
-                if found.as_ref().is_some_and(|(first, _)| *first != quarter) {
-                    return Ok(found);
+                match found {
+                    Some((first, sources)) if first != quarter => return Ok(NextQuarter::Found(first, sources)),
+                    None if *rows_left == 0 => return Ok(NextQuarter::NotYet(quarter)),
+                    _ => *rows_left = rows_left.saturating_sub(1),
                 }
                 let name = read_active_row(row)?;
                 if name.starts_with(prefix) {
@@ -252,7 +273,7 @@ impl Logs {
             }
             match page.rows.last() {
                 Some(row) if page.more => range = range.after(&row.key),
-                _ => return Ok(found),
+                _ => return Ok(found.map_or(NextQuarter::None, |(first, sources)| NextQuarter::Found(first, sources))),
             }
         }
     }

@@ -145,6 +145,15 @@ impl Lanes {
     }
 }
 
+/// Lets the next event begin a new task should this one end by a panic: else the stream would wait for it for ever.
+struct Flushing<'l>(&'l Lane);
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.queue.lock().flushing = false;
+    }
+}
+
 /// What a flush needs of the program.
 #[derive(Clone)]
 pub(crate) struct Committer {
@@ -165,11 +174,13 @@ impl Committer {
     }
 
     async fn flush(self, slot: Arc<Slot>, lane: Arc<Lane>) {
+        let unlucky = Flushing(&lane);
         while let Some(batch) = lane.take() {
             if let Err(cause) = self.commit(&slot, &lane, batch).await {
                 tracing::warn!(group = %slot.name.name, stream = %lane.name, %cause, "log events were not stored");
             }
         }
+        std::mem::forget(unlucky);
     }
 
     /// Stores a batch and answers everybody in it.

@@ -10,10 +10,10 @@ use super::get::{Event, Part};
 use super::lines::EVENT_OVERHEAD_BYTES;
 use super::token::Place;
 
-/// Streams whose first rows are asked for in one read.
-const OPEN_STREAMS: usize = 256;
+/// Streams whose first rows are asked for in one read: each may give as many bytes as the store puts in one range.
+const OPEN_STREAMS: usize = 16;
 /// Rows read at a time from one stream, at first and at most.
-const ROWS_FIRST_MAX: usize = 64;
+const ROWS_FIRST_MAX: usize = 16;
 const ROWS_MAX: usize = 256;
 /// The text of events that are read ahead, in bytes; beyond that streams give back what they hold and are read again.
 const AHEAD_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -44,7 +44,6 @@ mod worker;
 pub use api::{INFO, api};
 pub use error::LogsError;
 pub use group::RETENTION_DAYS;
-pub use model::GroupClass;
 pub use page::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 pub use pattern::{Explanation, PATTERN_CHARS_MAX, Pattern, PatternError};
 pub use put::{EVENT_AGE_MS_MAX, EVENT_AHEAD_MS_MAX, PUT_BYTES_MAX, PUT_EVENTS_MAX, PUT_SPAN_MS_MAX};

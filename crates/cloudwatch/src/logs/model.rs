@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 /// The storage class of a group. Cauce stores all alike; the class is remembered and reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum GroupClass {
-    /// All features.
+pub(crate) enum GroupClass {
+    /// With AWS: all features.
     #[default]
     Standard,
-    /// Cheaper, with fewer features.
+    /// With AWS: cheaper, with fewer features.
     InfrequentAccess,
-    /// For delivery to other services; events are kept for a short while.
+    /// With AWS: for delivery to other services, events kept for a day. Here they are kept as the retention policy says.
     Delivery,
 }
 

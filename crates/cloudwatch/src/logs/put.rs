@@ -15,6 +15,7 @@ use super::lines::EVENT_OVERHEAD_BYTES;
 use super::names;
 use super::open_group::Slot;
 use super::service::Logs;
+use super::token::TIMESTAMP_MS_MAX;
 
 /// Events of one request.
 pub const PUT_EVENTS_MAX: usize = 10_000;
@@ -222,7 +223,7 @@ impl LogsPort for Logs {
 /// The events of a line: one, unless it is longer than an event may be.
 fn events_of(line: &LogLine) -> Vec<NewEvent> {
     const PIECE_BYTES_MAX: usize = PUT_BYTES_MAX - EVENT_OVERHEAD_BYTES;
-    let timestamp_ms = line.at.as_millis().max(0);
+    let timestamp_ms = line.at.as_millis().clamp(0, TIMESTAMP_MS_MAX);
     let text = String::from_utf8_lossy(&line.text);
     // An event is never empty; an empty line is a line end.
     let mut rest: &str = if text.is_empty() { "\n" } else { &text };

@@ -9,6 +9,9 @@ const VERSION: u8 = 1;
 /// The longest token looked at, in bytes: a name of 512 characters of 4 bytes in base64, and a bit.
 const TOKEN_BYTES_MAX: usize = 4_096;
 
+/// The last moment an event can have, in milliseconds: its id has 15 digits for it.
+pub(crate) const TIMESTAMP_MS_MAX: i64 = 999_999_999_999_999;
+
 /// Where an event stands among all events of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
@@ -20,7 +23,7 @@ pub(crate) struct Place {
 impl Place {
     /// Before all events of this millisecond.
     pub(crate) fn start_of(timestamp_ms: i64) -> Place {
-        Place { timestamp_ms, sequence: 0, stream: 0 }
+        Place { timestamp_ms: timestamp_ms.clamp(0, TIMESTAMP_MS_MAX), sequence: 0, stream: 0 }
     }
 
     /// After all events before this millisecond.

@@ -149,7 +149,7 @@ async fn a_search_that_finds_little_pauses_and_goes_on() {
     let world = World::with_stream().await;
     let long = "y".repeat(100_000);
     for n in 0..12 {
-        world.append(GROUP, "s", &vec![(n, long.as_str()); 10]).await;
+        world.append(GROUP, "s", &[(n, long.as_str())]).await;
     }
     world.append(GROUP, "s", &[(20, "needle")]).await;
     // Costly: each byte takes hundreds of steps, so one request looks at a part only.
@@ -158,6 +158,24 @@ async fn a_search_that_finds_little_pauses_and_goes_on() {
     assert_eq!(page["events"], json!([]));
     assert!(page["nextToken"].is_string());
     assert_eq!(world.search(json!({"filterPattern": pattern})).await, ["needle"]);
+}
+
+#[tokio::test]
+async fn a_search_for_a_rare_prefix_pauses_and_goes_on() {
+    let world = World::with_stream().await;
+    // One event in each of many quarters of an hour: far more rows than one request looks through.
+    let wide: Vec<(i64, &str)> = (0..9_000).map(|n| ((n - 9_000) * 900_000, "wide")).collect();
+    for n in 0..6 {
+        world.append(GROUP, &format!("a/{n}"), &wide).await;
+    }
+    for n in 0..120 {
+        world.append(GROUP, &format!("z/{n}"), &[(n, "rare")]).await;
+    }
+    let rare = json!({"logStreamNamePrefix": "z/"});
+    let page = world.ok("FilterLogEvents", merged(json!({"logGroupName": GROUP}), &rare)).await;
+    assert_eq!(page["events"], json!([]));
+    assert!(page["nextToken"].is_string());
+    assert_eq!(world.search(rare).await.len(), 120);
 }
 
 /// The loop of `aws logs tail --follow`: all pages, then again from the newest timestamp on, leaving out ids seen at it.

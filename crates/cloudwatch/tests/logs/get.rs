@@ -102,6 +102,8 @@ async fn an_empty_stream_has_tokens_that_find_what_comes() {
         let back = get(&world, json!({"nextToken": page["nextBackwardToken"]})).await;
         assert_eq!(back["nextBackwardToken"], page["nextBackwardToken"]);
     }
+    let never = get(&world, json!({"startTime": i64::MAX})).await;
+    get(&world, json!({"nextToken": never["nextForwardToken"]})).await;
     let page = get(&world, json!({})).await;
     world.put("s", &[(-5, "early")]).await;
     assert_eq!(messages(&get(&world, json!({"nextToken": page["nextForwardToken"]})).await), ["early"]);
