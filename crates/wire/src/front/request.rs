@@ -91,15 +91,17 @@ async fn respond(
     id: &RequestId,
     peer: Option<IpAddr>,
 ) -> Result<Response<Body>, Refused> {
+    check_head(&parts, shared.options.head_bytes_max)?;
     let arrival = Arrival { parts: &parts, id, peer, received: shared.env.now() };
     let found = Presented::find(&parts.headers, arrival.query());
     let v2 = PresignedV2::find(arrival.query());
     let presented = found.as_ref().ok().and_then(Option::as_ref);
+    // A broken signature is refused in the form of the service it seems to be for.
+    let guessed = found.is_err().then(|| Presented::guess_service(&parts.headers, arrival.query())).flatten();
     let signed_for = match (presented, &v2) {
         (Some(presented), _) => presented.scope().map(|scope| scope.service),
         (None, Some(_)) => Some("s3"),
-        // Broken signatures are refused in the form of whatever service the request looks like.
-        (None, None) => None,
+        (None, None) => guessed.as_deref(),
     };
     let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
     let route = shared.services.find(&Route { head, query: arrival.query(), signed_for });
@@ -117,6 +119,19 @@ async fn respond(
     let presented = presented.ok_or_else(|| refused(Refusal::Missing.into_error(style.dialect())))?;
     let operation = Operation { target, presented, arrival: &arrival, style };
     operation.perform(shared, body).await.map_err(refused)
+}
+
+/// The HTTP implementation stops reading a head that is too large, unless the last read brought all of the rest.
+fn check_head(parts: &Parts, bytes_max: usize) -> Result<(), Refused> {
+    // Each header line has a colon, a space and a line end besides.
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if headers + target <= bytes_max {
+        return Ok(());
+    }
+    let message = "Your request header section exceeds the maximum allowed request header section size.";
+    let error = ServiceError::new(431, "RequestHeaderSectionTooLarge", message);
+    Err(Refused { style: Style::RestJson, error: Box::new(error) })
 }
 
 /// A request for an operation of an [`crate::Api`].

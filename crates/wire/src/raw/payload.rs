@@ -78,6 +78,14 @@ impl Payload {
         Ok(Payload { source: Some(source), decoder, hash, checksums, ready: VecDeque::new(), len, read: 0 })
     }
 
+    /// The same payload without regard to the checksums in its headers, where those are not about the body: S3's
+    /// CompleteMultipartUpload names the checksum of the object that its parts make.
+    #[must_use]
+    pub fn without_checksums(mut self) -> Payload {
+        self.checksums.clear();
+        self
+    }
+
     /// How many bytes there are, once decoded; unknown for bodies in HTTP chunks.
     pub fn len(&self) -> Option<u64> {
         self.len

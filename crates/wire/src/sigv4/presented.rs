@@ -57,6 +57,18 @@ impl<'a> Presented<'a> {
         Ok(None)
     }
 
+    /// The service that a signature seems to be for even though it is broken, so that its refusal has the right form.
+    pub(crate) fn guess_service(headers: &HeaderMap, query: &str) -> Option<String> {
+        let header = headers.get(http::header::AUTHORIZATION).map(|v| String::from_utf8_lossy(v.as_bytes()));
+        if header.as_ref().is_some_and(|text| text.starts_with("AWS ")) {
+            // Version 2 of the signature in a header was never spoken by any service but this one.
+            return Some("s3".to_owned());
+        }
+        let text = header.unwrap_or_else(|| percent_decode_str(query).decode_utf8_lossy());
+        let (_, credential) = text.split_once("Credential=")?;
+        credential.split([',', '&']).next()?.split('/').nth(3).map(str::to_owned)
+    }
+
     fn from_header(headers: &'a HeaderMap, value: &'a [u8]) -> Result<Presented<'a>, Refusal> {
         if headers.get_all(http::header::AUTHORIZATION).iter().count() > 1 {
             return Err(Refusal::Incomplete("The request carries more than one Authorization header.".to_owned()));

@@ -1,5 +1,12 @@
 //! A front door with services to try it on, and a client that sends whatever bytes it is told.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes the part it needs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is a part of tests, though clippy does not see it"
+)]
 
 pub mod client;
 pub mod services;

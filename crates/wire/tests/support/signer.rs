@@ -1,5 +1,12 @@
 //! A signer written straight from the documentation, sharing nothing with the code it tests.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes the part it needs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is a part of tests, though clippy does not see it"
+)]
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
