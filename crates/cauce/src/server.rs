@@ -1,0 +1,181 @@
+//! The wiring: which service answers which question of which other, in which order they begin and end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
+use cauce_core::Env;
+use cauce_core::ports::{self, Identity};
+use cauce_delivery::Delivery;
+use cauce_eventbridge::{BusTarget, EventBridge};
+use cauce_iam::{Iam, IamOptions};
+use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
+use cauce_s3::{S3, S3Options};
+use cauce_store::{Db, EmbeddedOptions, LEASE_RENEWED_EVERY, Owner};
+use cauce_wire::{Front, FrontOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin::{self, Admin};
+use crate::config::Config;
+
+/// The name of the one node that owns an embedded store.
+const NODE: &str = "local";
+
+/// How long functions may go on after shutdown has begun.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// A running server.
+pub(crate) struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    front: JoinHandle<std::io::Result<()>>,
+    workers: Vec<JoinHandle<()>>,
+    delivery: Delivery,
+    lambda: Arc<Lambda>,
+    owner: Owner,
+}
+
+/// Whether a start failed only because the address is taken.
+pub(crate) fn is_address_in_use(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+/// Completes once `stop` says so.
+fn stopped(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut stop = stop.subscribe();
+    async move {
+        // The sender lives as long as the server; if it is gone, so is the reason to go on.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+impl Server {
+    /// Opens the data folder and begins to serve.
+    ///
+    /// # Errors
+    /// If the address is taken or the data cannot be opened.
+    pub(crate) async fn start(config: &Config) -> Result<Server> {
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let env = Env::system();
+        let stop = watch::Sender::new(false);
+
+        let store = config.data.join("store");
+        let db = tokio::task::spawn_blocking(move || Db::open(&store, EmbeddedOptions::default())).await?;
+        let db = db.with_context(|| format!("cannot open the data in {}", config.data.display()))?;
+        let owner = Owner::acquire_all(&db, NODE).await?;
+        let delivery = Delivery::new(db.clone(), env.clone(), owner.clone());
+
+        let iam_options = IamOptions {
+            account: config.account,
+            root_access_key_id: config.root.access_key_id.clone(),
+            root_secret: config.root.secret_access_key.clone(),
+        };
+        let iam = Iam::open(db.clone(), env.clone(), iam_options).await?;
+        let identity: Arc<dyn Identity> = iam.clone();
+        let logs = Logs::open(db.clone(), env.clone(), owner.clone(), LogsOptions::default());
+        let s3 =
+            S3::open(db.clone(), env.clone(), identity.clone(), S3Options { dir: config.data.join("objects") }).await?;
+        let lambda = open_lambda(config, address, &db, &env, &identity, &logs, &s3, &delivery).await?;
+        let events = EventBridge::open(db.clone(), env.clone(), delivery.clone());
+        delivery.register("lambda", lambda.target());
+        delivery.register("events", Arc::new(BusTarget::new(events.clone(), identity.clone())));
+
+        let admin = Admin { db: db.clone(), env: env.clone(), delivery: delivery.clone() };
+        let front = Front::new(FrontOptions::default(), identity, env)
+            .api(admin::api(admin))
+            .api(cauce_iam::api(&iam))
+            .api(cauce_iam::sts_api(&iam))
+            .api(logs::api(logs.clone()))
+            .api(cauce_lambda::api(lambda.clone()))
+            .api(cauce_eventbridge::api(events.clone()))
+            .raw(s3.clone());
+
+        delivery.start().await?;
+        let workers = vec![
+            tokio::spawn(renew(owner.clone())),
+            tokio::spawn(cauce_eventbridge::run_schedules(events)),
+            tokio::spawn(logs.worker(stopped(&stop))),
+        ];
+        let front = tokio::spawn(front.serve(listener, stopped(&stop)));
+        Ok(Server { address, stop, front, workers, delivery, lambda, owner })
+    }
+
+    /// Where it is reached: by address, since clients resolve `localhost` differently.
+    pub(crate) fn endpoint(&self) -> String {
+        endpoint(self.address)
+    }
+
+    /// Serves until it is told to stop: SIGINT or SIGTERM.
+    pub(crate) async fn wait(self) -> Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+        self.stop().await
+    }
+
+    /// Ends in order: no new requests, those under way answered, functions ended, leases given back.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.stop.send_replace(true);
+        self.front.await??;
+        self.delivery.stop();
+        if tokio::time::timeout(DRAIN_MAX, self.lambda.drain()).await.is_err() {
+            tracing::warn!("functions still work after {} s; ending them", DRAIN_MAX.as_secs());
+        }
+        self.lambda.shutdown().await;
+        for worker in &self.workers {
+            worker.abort();
+        }
+        self.owner.release().await?;
+        Ok(())
+    }
+}
+
+fn endpoint(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("http://127.0.0.1:{}", address.port()),
+        false => format!("http://{address}"),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a function is the one thing that needs everything")]
+async fn open_lambda(
+    config: &Config,
+    address: SocketAddr,
+    db: &Db,
+    env: &Env,
+    identity: &Arc<dyn Identity>,
+    logs: &Arc<Logs>,
+    s3: &Arc<S3>,
+    delivery: &Delivery,
+) -> Result<Arc<Lambda>> {
+    let launcher = Launcher::own_program().context("cannot find this program's own file")?;
+    let mut options = LambdaOptions::new(config.data.join("functions"), endpoint(address), launcher);
+    if let Some(max) = config.sandboxes_max {
+        options.concurrency_max = max;
+    }
+    let logs: Arc<dyn ports::Logs> = logs.clone();
+    let objects: Arc<dyn ports::Objects> = s3.clone();
+    let ports = LambdaPorts { identity: identity.clone(), logs, objects, delivery: delivery.clone() };
+    Ok(Lambda::open(db.clone(), env.clone(), options, ports).await?)
+}
+
+/// Keeps the leases of this node.
+async fn renew(owner: Owner) {
+    loop {
+        tokio::time::sleep(LEASE_RENEWED_EVERY).await;
+        if let Err(error) = owner.renew().await {
+            tracing::error!(%error, "leases cannot be renewed; trying again");
+        }
+    }
+}
