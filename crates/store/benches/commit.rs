@@ -28,31 +28,21 @@ fn main() {
     let place = args.next().map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     let span = Duration::from_secs_f64(seconds);
     println!(
-        "{VALUE_BYTES}-byte values, {KEY_BYTES}-byte keys, {ROUNDS} rounds of {seconds} s each, median of the rounds"
+        "{VALUE_BYTES}-byte values, {KEY_BYTES}-byte keys, {ROUNDS} rounds of {seconds} s each; medians of the rounds"
     );
-    println!(
-        "{:>7} | {:>9} {:>8} {:>8} | {:>9} {:>8} {:>8} | {:>6} | {:>9} {:>8} {:>8}",
-        "writers",
-        "bare/s",
-        "p50 ms",
-        "p99 ms",
-        "ours/s",
-        "p50 ms",
-        "p99 ms",
-        "ours %",
-        "get+set/s",
-        "p50 ms",
-        "p99 ms"
-    );
+    println!("bare: append and fdatasync, in groups; ours: commit; tx: transaction that reads a key and writes it");
+    let columns = format!("{:>8} {:>6} {:>7} {:>6}", "/s", "p50 ms", "p99 ms", "CPU µs");
+    println!("{:>38} | {:>30} {:>6} | {:>30}", "bare", "ours", "", "tx");
+    println!("{:>7} {columns} | {columns} {:>6} | {columns}", "writers", "ours %");
     for writers in WRITERS {
-        let (mut bare, mut ours, mut both) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bare, mut ours, mut tx) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             bare.push(measure(&place, writers, span, Kinds::Bare));
             ours.push(measure(&place, writers, span, Kinds::Commit));
-            both.push(measure(&place, writers, span, Kinds::Transact));
+            tx.push(measure(&place, writers, span, Kinds::Transact));
         }
-        let (bare, ours, both) = (median(bare), median(ours), median(both));
-        println!("{writers:>7} | {bare} | {ours} | {:>5.0}% | {both}", 100.0 * ours.per_second / bare.per_second,);
+        let ratio = median(bare.iter().zip(&ours).map(|(bare, ours)| 100.0 * ours.per_second / bare.per_second));
+        println!("{writers:>7} {} | {} {ratio:>5.0}% | {}", medians(&bare), medians(&ours), medians(&tx));
     }
 }
 
@@ -68,21 +58,33 @@ struct Figures {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
+    /// Of the whole process, per commit.
+    cpu_us: f64,
 }
 
-impl std::fmt::Display for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:>9.0} {:>8.2} {:>8.2}", self.per_second, self.p50_ms, self.p99_ms)
-    }
+fn medians(rounds: &[Figures]) -> String {
+    let of = |field: fn(&Figures) -> f64| median(rounds.iter().map(field));
+    format!(
+        "{:>8.0} {:>6.2} {:>7.2} {:>6.1}",
+        of(|round| round.per_second),
+        of(|round| round.p50_ms),
+        of(|round| round.p99_ms),
+        of(|round| round.cpu_us)
+    )
 }
 
-fn median(mut rounds: Vec<Figures>) -> Figures {
-    rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    rounds.get(rounds.len() / 2).copied().unwrap_or(Figures {
-        per_second: f64::NAN,
-        p50_ms: f64::NAN,
-        p99_ms: f64::NAN,
-    })
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// CPU time of this process so far, in microseconds.
+fn cpu_us() -> f64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let used = getrusage(UsageWho::RUSAGE_SELF).unwrap_or_else(|error| fail(&error));
+    let us = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 * 1e6 + time.tv_usec() as f64;
+    us(used.user_time()) + us(used.system_time())
 }
 
 /// One run: so many tasks, each committing one record after the other.
@@ -144,7 +146,7 @@ where
     F: Fn(u64, u64) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send,
 {
-    let begun = Instant::now();
+    let (begun, cpu_before) = (Instant::now(), cpu_us());
     let tasks: Vec<_> = (0..writers)
         .map(|writer| {
             let work = work.clone();
@@ -166,10 +168,11 @@ where
     for task in tasks {
         took.extend(task.await.unwrap_or_else(|error| fail(&error)));
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let (seconds, cpu_us) = (begun.elapsed().as_secs_f64(), cpu_us() - cpu_before);
     took.sort_unstable();
     let at = |part: usize| took.get(took.len() * part / 100).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3);
-    Figures { per_second: took.len() as f64 / seconds, p50_ms: at(50), p99_ms: at(99) }
+    let commits = took.len() as f64;
+    Figures { per_second: commits / seconds, p50_ms: at(50), p99_ms: at(99), cpu_us: cpu_us / commits }
 }
 
 fn record(writer: u64, number: u64) -> (Bytes, Bytes) {

@@ -205,3 +205,71 @@ impl<'a> RowReader<'a> {
 fn cut_off() -> RecordError {
     RecordError::Payload("the row is cut off".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::any;
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::{RowReader, RowWriter};
+
+    proptest! {
+        #[test]
+        fn rows_round_trip(number: u64, fixed: u64, flag: bool, text in ".{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut writer = RowWriter::new(3);
+            writer.varint(number).u64(fixed).bool(flag).str(&text).bytes(&bytes).opt_str(flag.then_some(&text)).u8(9);
+            let row = writer.finish();
+            let (version, mut reader) = RowReader::new(&row).unwrap();
+            prop_assert_eq!(version, 3);
+            prop_assert_eq!(reader.varint().unwrap(), number);
+            prop_assert_eq!(reader.u64().unwrap(), fixed);
+            prop_assert_eq!(reader.bool().unwrap(), flag);
+            prop_assert_eq!(reader.str().unwrap(), &text);
+            prop_assert_eq!(reader.bytes().unwrap(), &bytes);
+            prop_assert_eq!(reader.opt_str().unwrap(), flag.then_some(text.as_str()));
+            prop_assert_eq!(reader.rest(), &[9]);
+            prop_assert_eq!(reader.u8().unwrap(), 9);
+            reader.end().unwrap();
+        }
+
+        #[test]
+        fn reading_any_bytes_does_no_harm(row in proptest::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok((_, mut reader)) = RowReader::new(&row) {
+                drop((reader.varint(), reader.opt_str(), reader.bytes().map(<[u8]>::len), reader.u64(), reader.bool()));
+            }
+        }
+    }
+
+    #[test]
+    fn layouts_stay_as_they_are() {
+        fn check(number: u64, expect: &[u8]) {
+            let mut writer = RowWriter::new(1);
+            writer.varint(number);
+            assert_eq!(writer.finish().as_ref(), [&[1], expect].concat());
+        }
+        check(0, &[0]);
+        check(127, &[127]);
+        check(128, &[0x80, 1]);
+        check(u64::MAX, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]);
+        let mut writer = RowWriter::new(1);
+        writer.str("ab").opt_str(None).u64(2);
+        assert_eq!(writer.finish().as_ref(), [1, 2, b'a', b'b', 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn what_was_not_written_so_is_refused() {
+        fn check<T: std::fmt::Debug>(row: &[u8], read: impl Fn(&mut RowReader<'_>) -> Result<T, super::RecordError>) {
+            let (_, mut reader) = RowReader::new(row).unwrap();
+            assert!(read(&mut reader).is_err(), "{row:?}");
+        }
+        assert!(RowReader::new(b"").is_err());
+        check(&[1, 0x80], |reader| reader.varint());
+        check(&[&[1][..], &[0xFF; 9], &[2]].concat(), |reader| reader.varint());
+        check(&[&[1][..], &[0xFF; 10], &[1]].concat(), |reader| reader.varint());
+        check(&[1, 5, 0, 0], |reader| reader.bytes().map(<[u8]>::to_vec));
+        check(&[1, 1, 0xFF], |reader| reader.str().map(str::to_owned));
+        check(&[1, 2], |reader| reader.bool());
+        check(&[1, 0], |reader| reader.u64());
+        check(&[1, 0], |reader| reader.clone().end());
+    }
+}

@@ -326,3 +326,132 @@ impl<'a> KeyReader<'a> {
         Ok(*part)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, any, prop_oneof};
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::{Key, KeyError, KeyReader, Kind, prefix_end};
+
+    const KIND: Kind = Kind::new(0x0102);
+
+    /// A part of a key, and where it must sort among its like.
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+    enum Part {
+        Bytes(Vec<u8>),
+        U16(u16),
+        U64(u64),
+        I64(i64),
+    }
+
+    fn put(key: Key, part: &Part) -> Key {
+        match part {
+            Part::Bytes(part) => key.bytes(part),
+            Part::U16(part) => key.u16(*part),
+            Part::U64(part) => key.u64(*part),
+            Part::I64(part) => key.i64(*part),
+        }
+    }
+
+    fn awkward_bytes() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(prop_oneof![any::<u8>(), 0..3u8, 0xFE..=0xFFu8], 0..6)
+    }
+
+    /// Two keys of the same shape.
+    fn pairs() -> impl Strategy<Value = Vec<(Part, Part)>> {
+        let numbers = || prop_oneof![any::<u64>(), 0..3u64, (u64::MAX - 2)..=u64::MAX];
+        let part = prop_oneof![
+            (awkward_bytes(), awkward_bytes()).prop_map(|(a, b)| (Part::Bytes(a), Part::Bytes(b))),
+            (any::<u16>(), any::<u16>()).prop_map(|(a, b)| (Part::U16(a), Part::U16(b))),
+            (numbers(), numbers()).prop_map(|(a, b)| (Part::U64(a), Part::U64(b))),
+            (numbers(), numbers()).prop_map(|(a, b)| (Part::I64(a.cast_signed()), Part::I64(b.cast_signed()))),
+        ];
+        // Often the same, so that later parts matter.
+        let part = (part, any::<bool>()).prop_map(|((a, b), same)| if same { (a.clone(), a) } else { (a, b) });
+        proptest::collection::vec(part, 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn keys_sort_as_their_parts_do(pairs in pairs()) {
+            let (a, b): (Vec<Part>, Vec<Part>) = pairs.into_iter().unzip();
+            let key = |parts: &[Part]| parts.iter().fold(Key::new(KIND), put).build();
+            prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+        }
+
+        #[test]
+        fn keys_read_back(parts in pairs()) {
+            let parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
+            let key = parts.iter().fold(Key::new(KIND), put).build();
+            let mut reader = KeyReader::new(&key, KIND).unwrap();
+            for part in &parts {
+                let read = match part {
+                    Part::Bytes(_) => Part::Bytes(reader.bytes().unwrap()),
+                    Part::U16(_) => Part::U16(reader.u16().unwrap()),
+                    Part::U64(_) => Part::U64(reader.u64().unwrap()),
+                    Part::I64(_) => Part::I64(reader.i64().unwrap()),
+                };
+                prop_assert_eq!(&read, part);
+            }
+            reader.end().unwrap();
+        }
+
+        #[test]
+        fn descending_numbers_descend(a: i64, b: i64) {
+            let key = |number: i64| Key::new(KIND).i64_desc(number).u64_desc(number.cast_unsigned()).build();
+            prop_assert_eq!(key(a).cmp(&key(b)), b.cmp(&a));
+            let key = key(a);
+            let mut reader = KeyReader::new(&key, KIND).unwrap();
+            prop_assert_eq!(reader.i64_desc().unwrap(), a);
+            prop_assert_eq!(reader.u64_desc().unwrap(), a.cast_unsigned());
+        }
+
+        #[test]
+        fn a_prefix_range_holds_all_that_begins_so_and_nothing_else(prefix in awkward_bytes(), other in awkward_bytes()) {
+            let (start, end) = Key::new(KIND).raw(&prefix).prefix_range();
+            let key = Key::new(KIND).raw(&other).build();
+            prop_assert_eq!(start <= key && key < end, other.starts_with(&prefix));
+        }
+
+        #[test]
+        fn reading_any_bytes_does_no_harm(bytes in awkward_bytes()) {
+            if let Ok(mut reader) = KeyReader::new(&bytes, Kind::new(0)) {
+                drop((reader.str(), reader.u8(), reader.u32(), reader.bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn layouts_stay_as_they_are() {
+        fn check(key: Key, expect: &[u8]) {
+            assert_eq!(key.build().as_ref(), expect);
+        }
+        check(Key::new(KIND), &[1, 2]);
+        check(Key::new(KIND).str("a\0b"), &[1, 2, b'a', 0, 0xFF, b'b', 0, 1]);
+        check(Key::new(KIND).str_prefix("a").raw(b"\0"), &[1, 2, b'a', 0]);
+        check(Key::new(KIND).u8(7).u16(7).u32(7), &[1, 2, 7, 0, 7, 0, 0, 0, 7]);
+        check(Key::new(KIND).i64(-1), &[1, 2, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+        check(Key::new(KIND).i64(0), &[1, 2, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        check(Key::new(KIND).i64_desc(0), &[1, 2, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+    }
+
+    #[test]
+    fn what_is_no_such_key_is_refused() {
+        fn check<T: std::fmt::Debug>(read: Result<T, KeyError>, expect: KeyError) {
+            assert_eq!(read.unwrap_err(), expect);
+        }
+        let key = Key::new(KIND).str("a").u8(1).build();
+        check(KeyReader::new(&key, Kind::new(7)), KeyError::Kind { found: 0x0102, expected: 7 });
+        check(KeyReader::new(b"x", KIND), KeyError::Short("u16"));
+        let reader = || KeyReader::new(&key, KIND).unwrap();
+        check(reader().u64(), KeyError::Short("u64"));
+        check(reader().end(), KeyError::Trailing(4));
+        check(KeyReader { rest: b"abc" }.str(), KeyError::Short("text"));
+        check(KeyReader { rest: b"abc\0" }.str(), KeyError::Escape);
+        check(KeyReader { rest: b"abc\0\x02" }.bytes(), KeyError::Escape);
+        check(KeyReader { rest: b"\xFF\0\x01" }.str(), KeyError::Text);
+        assert_eq!(prefix_end(b"\x01\xFF\xFF").as_ref(), b"\x02");
+        assert!(prefix_end(b"\xFF\xFF") > b"\xFF\xFF\xFF"[..]);
+    }
+}

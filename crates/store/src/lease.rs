@@ -76,3 +76,40 @@ impl RowCodec for Lease {
         Ok(lease)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cauce_core::Timestamp;
+
+    use super::{Claim, Lease};
+    use crate::record::RowCodec;
+
+    fn lease(token: u64, expires: i64, holder: &str) -> Lease {
+        Lease { token, expires: Timestamp::from_secs(expires), holder: holder.to_owned() }
+    }
+
+    #[test]
+    fn who_gets_a_lease() {
+        fn check(found: Option<Lease>, expect: Claim) {
+            let now = Timestamp::from_secs(100);
+            assert_eq!(Lease::claim(found.as_ref(), "me", now, Duration::from_secs(10)), expect);
+        }
+        check(None, Claim::Take(lease(1, 110, "me")));
+        check(Some(lease(4, 99, "you")), Claim::Take(lease(5, 110, "me")));
+        check(Some(lease(4, 100, "you")), Claim::Take(lease(5, 110, "me")));
+        check(Some(lease(4, 101, "you")), Claim::Held { by: "you".to_owned(), until: Timestamp::from_secs(101) });
+        check(Some(lease(4, 101, "me")), Claim::Take(lease(5, 110, "me")));
+    }
+
+    #[test]
+    fn its_layout_stays_as_it_is() {
+        let row = lease(258, 1, "n").encode_row().unwrap();
+        assert_eq!(row.as_ref(), [1, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0x0F, 0x42, 0x40, 1, b'n']);
+        assert_eq!(Lease::decode_row(&row).unwrap(), lease(258, 1, "n"));
+        assert!(Lease::decode_row(&row[..row.len() - 1]).is_err());
+        assert!(Lease::decode_row(&[&row[..], &[0]].concat()).is_err());
+        assert!(Lease::decode_row(&[2]).is_err());
+    }
+}

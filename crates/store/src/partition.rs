@@ -221,3 +221,31 @@ impl Sequence {
         first
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PARTITIONS, Partition, partition_of};
+
+    #[test]
+    fn partitions_stay_where_they_are() {
+        fn check(key: &[u8], expect: u16) {
+            assert_eq!(partition_of(key).number(), expect, "{key:?}");
+        }
+        assert_eq!(PARTITIONS, 64);
+        check(b"", 1);
+        check(b"a", 0);
+        check(b"orders", 30);
+        check(b"arn:aws:sqs:us-east-1:000000000000:orders", 26);
+    }
+
+    #[test]
+    fn keys_spread_over_all_partitions() {
+        let mut found = [0; PARTITIONS as usize];
+        for number in 0..6_400 {
+            found[usize::from(partition_of(format!("queue-{number}").as_bytes()).number())] += 1;
+        }
+        assert!(found.iter().all(|count| (50..200).contains(count)), "{found:?}");
+        assert_eq!(Partition::all().count(), 64);
+        assert_eq!((Partition::new(63).is_some(), Partition::new(64)), (true, None));
+    }
+}

@@ -214,3 +214,72 @@ fn decode_mutation(reader: &mut RowReader<'_>) -> Result<Mutation, RecordError> 
         other => return Err(RecordError::Payload(format!("unknown mutation {other}"))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use cauce_core::Timestamp;
+    use proptest::prelude::{Just, Strategy, any, prop_oneof};
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
+    use super::{FrameWriter, HEADER_BYTES, Header, Logged, SECTOR_BYTES, decode_body};
+    use crate::contract::{Bytes, Mutation};
+
+    fn bytes() -> impl Strategy<Value = Bytes> {
+        proptest::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from)
+    }
+
+    fn commits() -> impl Strategy<Value = Vec<Logged>> {
+        let mutation = prop_oneof![
+            (bytes(), bytes()).prop_map(|(key, val)| Mutation::Set { key, val }),
+            bytes().prop_map(|key| Mutation::Clear { key }),
+            (bytes(), bytes()).prop_map(|(start, end)| Mutation::ClearRange { start, end }),
+            (bytes(), any::<i64>()).prop_map(|(key, delta)| Mutation::Add { key, delta }),
+        ];
+        let token = prop_oneof![
+            Just(None),
+            (any::<[u8; 16]>(), any::<i64>()).prop_map(|(token, used)| Some((token, Timestamp::from_micros(used))))
+        ];
+        let commit = (proptest::collection::vec(mutation, 0..6), token);
+        proptest::collection::vec(commit.prop_map(|(muts, token)| Logged { muts, token }), 1..6)
+    }
+
+    fn frame(commits: &[Logged], tag: u64, first: u64) -> Vec<u8> {
+        let mut writer = FrameWriter::default();
+        writer.clear();
+        commits.iter().for_each(|commit| writer.push(&commit.muts, commit.token));
+        writer.finish(tag, first).to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn frames_round_trip(commits in commits(), tag: u64, first: u64) {
+            let frame = frame(&commits, tag, first);
+            prop_assert!(frame.len().is_multiple_of(SECTOR_BYTES));
+            let header = Header::decode(&frame, tag).unwrap();
+            prop_assert_eq!(header.frame_bytes(), frame.len() as u64);
+            prop_assert_eq!((header.first, header.commits as usize), (first, commits.len()));
+            let body = &frame[HEADER_BYTES..][..header.body_bytes as usize];
+            prop_assert_eq!(crc32c::crc32c(body), header.body_crc);
+            prop_assert_eq!(decode_body(body, header.commits).unwrap(), commits);
+            prop_assert_eq!(Header::decode(&frame, tag.wrapping_add(1)), None);
+        }
+
+        #[test]
+        fn a_flipped_bit_shows(commits in commits(), at: proptest::sample::Index, bit in 0..8u8) {
+            let mut frame = frame(&commits, 7, 1);
+            let body_bytes = Header::decode(&frame, 7).unwrap().body_bytes as usize;
+            let at = at.index(HEADER_BYTES + body_bytes);
+            frame[at] ^= 1u8 << bit;
+            match Header::decode(&frame, 7) {
+                None => prop_assert!(at < HEADER_BYTES),
+                Some(header) => prop_assert!(crc32c::crc32c(&frame[HEADER_BYTES..][..body_bytes]) != header.body_crc),
+            }
+        }
+
+        #[test]
+        fn reading_any_bytes_does_no_harm(body in proptest::collection::vec(prop_oneof![0..5u8, any::<u8>()], 0..60), commits in 0..4u32) {
+            drop(decode_body(&body, commits));
+            prop_assert_eq!(Header::decode(&body, 0), None);
+        }
+    }
+}

@@ -10,6 +10,8 @@
 
 mod committer;
 mod disk;
+#[cfg(test)]
+mod failing_disk_tests;
 mod frame;
 mod index;
 mod log;
