@@ -79,6 +79,13 @@ fn decode(part: &str) -> Result<String> {
     if decoded.contains('\0') { Err(Plain::InvalidUri.into()) } else { Ok(decoded.into_owned()) }
 }
 
+/// Whether a host name is one of S3's, with or without a bucket.
+pub(crate) fn is_s3_host(host: &str) -> bool {
+    let name = host.split(':').next().unwrap_or_default();
+    let of_s3 = name.split('.').any(|label| label == "s3" || label.starts_with("s3-"));
+    of_s3 && (name.ends_with(".localhost") || name.ends_with(".amazonaws.com"))
+}
+
 /// The bucket that a host name carries: `BUCKET.s3.REGION.amazonaws.com`, `BUCKET.s3.amazonaws.com`, and on this machine
 /// `BUCKET.s3.localhost` and `BUCKET.localhost` (which the SDK for JavaScript makes of `http://localhost`).
 pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {

@@ -1,9 +1,12 @@
 //! What can be set on a bucket, read back and removed again.
 
+use std::sync::Arc;
+
 use cauce_core::ServiceError;
 
 use crate::description::encryption_of;
 use crate::error::{Plain, Result, S3Error};
+use crate::integrity::Promise;
 use crate::keys;
 use crate::lifecycle::{parse_lifecycle, write_lifecycle};
 use crate::model::{Bucket, Encryption, Ownership, PublicAccessBlock, Tag, Versioning};
@@ -226,8 +229,10 @@ impl S3 {
 
     /// PutBucketPolicy.
     pub(crate) async fn put_policy(&self, request: &Request, body: Body) -> Result<Reply> {
+        let promise = Promise::of(request, &body)?;
+        let trailers = Arc::clone(&body.trailers);
         let document = body.read().await?;
-        crate::integrity::Promise::of(request)?.check_document(&document, &http::HeaderMap::new())?;
+        promise.check_document(&document, &trailers.lock())?;
         let malformed = |_| S3Error::MalformedPolicy {
             message: "Policies must be valid JSON and the first byte must be '{'".to_owned(),
         };

@@ -45,18 +45,21 @@ impl S3 {
             return Err(Plain::MalformedXml.into());
         }
         // In their order, so that of two deletes of one key the first is answered first.
-        let outcomes: Vec<Result<Removed>> = stream::iter(&deletes)
-            .map(|delete| self.delete_one(request, bucket, delete))
+        let outcomes: Vec<(Delete, Result<Removed>)> = stream::iter(deletes)
+            .map(|delete| async move {
+                let outcome = self.delete_one(request, bucket, &delete).await;
+                (delete, outcome)
+            })
             .buffered(AT_ONCE)
             .collect()
             .await;
         let mut writer = Writer::new("DeleteResult");
-        for (delete, outcome) in deletes.iter().zip(outcomes) {
+        for (delete, outcome) in &outcomes {
             match outcome {
                 Ok(_) if quiet => {}
-                Ok(removed) => write_removed(&mut writer, delete, &removed),
+                Ok(removed) => write_removed(&mut writer, delete, removed),
                 Err(error) => {
-                    let error = ServiceError::from(error);
+                    let error = ServiceError::from(error.clone());
                     if let Some(cause) = error.cause() {
                         tracing::error!(request = %request.call.request_id, key = delete.key, cause, "a delete failed");
                     }

@@ -8,7 +8,7 @@ use sha2::Digest as _;
 use crate::bodies::{Digests, Received};
 use crate::checksum::{Algorithm, Checksum, Hasher, decode};
 use crate::error::{Plain, Result, S3Error};
-use crate::request::Request;
+use crate::request::{Body, Request};
 
 /// The digests a request carries or announces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,14 +17,16 @@ pub(crate) struct Promise {
     sha256: Option<Vec<u8>>,
     /// From a header, or with `None` as value from a trailer yet to come.
     checksum: Option<(Algorithm, Option<Vec<u8>>)>,
+    /// Whether whoever gives the bytes has compared all but the MD5 when they end.
+    verified: bool,
 }
 
 impl Promise {
-    /// What the headers of `request` promise.
+    /// What the headers of `request` promise of `body`.
     ///
     /// # Errors
     /// `InvalidDigest`, `InvalidRequest` if a digest does not read.
-    pub(crate) fn of(request: &Request) -> Result<Promise> {
+    pub(crate) fn of(request: &Request, body: &Body) -> Result<Promise> {
         let md5 = match request.header("content-md5") {
             Some(text) => {
                 Some(STANDARD.decode(text.trim()).ok().filter(|md5| md5.len() == 16).ok_or(Plain::InvalidDigest)?)
@@ -32,9 +34,9 @@ impl Promise {
             None => None,
         };
         // Anything but hex says that the bytes are signed otherwise or not at all.
-        let sha256 = request.header("x-amz-content-sha256").filter(|text| text.len() == 64);
+        let sha256 = request.header("x-amz-content-sha256").filter(|text| text.len() == 64 && !body.verified);
         let sha256 = sha256.and_then(|text| hex::decode(text).ok());
-        Ok(Promise { md5, sha256, checksum: promised_checksum(&request.headers)? })
+        Ok(Promise { md5, sha256, checksum: promised_checksum(&request.headers)?, verified: body.verified })
     }
 
     /// The algorithm of the checksum, if one is promised.
@@ -42,22 +44,25 @@ impl Promise {
         self.checksum.as_ref().map(|(algorithm, _)| *algorithm)
     }
 
-    /// What must be computed to check this, and `also`.
+    /// What must be computed to check this, and to know the checksums `also`.
     pub(crate) fn digests(&self, also: impl IntoIterator<Item = Algorithm>) -> Digests {
-        let mut algorithms: Vec<Algorithm> = self.algorithm().into_iter().collect();
+        let promised = self.algorithm().filter(|_| !self.verified);
+        let mut algorithms: Vec<Algorithm> = promised.into_iter().collect();
         for algorithm in also {
-            if !algorithms.contains(&algorithm) {
+            let known = self.verified && self.algorithm() == Some(algorithm);
+            if !known && !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
             }
         }
         Digests::new(self.sha256.is_some(), algorithms)
     }
 
-    /// Checks bytes that have come in, with the trailers that came after them.
+    /// Checks bytes that have come in, with the trailers that came after them, and adds what they promised to what was
+    /// computed.
     ///
     /// # Errors
     /// `BadDigest`, `XAmzContentSHA256Mismatch`, `InvalidRequest` if the trailer is missing or does not read.
-    pub(crate) fn check(&self, received: &Received, trailers: &HeaderMap) -> Result<()> {
+    pub(crate) fn check(&self, received: &mut Received, trailers: &HeaderMap) -> Result<()> {
         if self.md5.as_ref().is_some_and(|md5| *md5 != received.md5) {
             return Err(Plain::BadDigest.into());
         }
@@ -67,12 +72,19 @@ impl Promise {
             return Err(Plain::ContentSha256Mismatch.into());
         }
         let Some((algorithm, promised)) = &self.checksum else { return Ok(()) };
-        let found = received.checksums.iter().find(|(a, _)| a == algorithm).map(|(_, digest)| digest);
         let promised = match promised {
             Some(digest) => digest.clone(),
             None => trailing_checksum(*algorithm, trailers)?,
         };
-        if found == Some(&promised) { Ok(()) } else { Err(S3Error::BadChecksum { algorithm: algorithm.name() }) }
+        let found = received.checksums.iter().find(|(a, _)| a == algorithm).map(|(_, digest)| digest);
+        match found {
+            Some(found) if *found == promised => Ok(()),
+            None if self.verified => {
+                received.checksums.push((*algorithm, promised));
+                Ok(())
+            }
+            _ => Err(S3Error::BadChecksum { algorithm: algorithm.name() }),
+        }
     }
 
     /// Checks a small document at hand.
@@ -86,7 +98,7 @@ impl Promise {
         if self.sha256.as_ref().is_some_and(|sha256| *sha256 != *sha2::Sha256::digest(document)) {
             return Err(Plain::ContentSha256Mismatch.into());
         }
-        let Some((algorithm, promised)) = &self.checksum else { return Ok(()) };
+        let Some((algorithm, promised)) = self.checksum.as_ref().filter(|_| !self.verified) else { return Ok(()) };
         let mut hasher = Hasher::new(*algorithm);
         hasher.update(document);
         let promised = match promised {

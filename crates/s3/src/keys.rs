@@ -30,6 +30,10 @@ pub(crate) fn bucket(name: &str) -> Bytes {
     Key::new(BUCKET).str(name).build()
 }
 
+pub(crate) fn buckets() -> (Bytes, Bytes) {
+    Key::new(BUCKET).prefix_range()
+}
+
 pub(crate) fn account_bucket(account: Account, name: &str) -> Bytes {
     Key::new(ACCOUNT_BUCKET).u64(account.number()).str(name).build()
 }

@@ -3,8 +3,8 @@
 //! What is here: buckets with location, versioning, encryption, public access block, ownership controls, tags, policy and
 //! lifecycle rules; objects with conditional writes and reads, ranges, checksums, metadata, tags and versions; copies; lists
 //! of objects, versions and uploads; multipart uploads; all in path style and in virtual host style. [`S3::respond`] is the
-//! service; the resource types `AWS::S3::Bucket` and `AWS::S3::BucketPolicy` are in [`resource_types`]; other services read
-//! objects through `cauce_core::ports::Objects`.
+//! service, which `cauce_wire` reaches as a `RawService`; the resource types `AWS::S3::Bucket` and `AWS::S3::BucketPolicy` are in [`resource_types`]; other services read
+//! objects through `cauce_core::ports::Objects`; [`S3::run_lifecycle`] is the worker that does what lifecycle rules say.
 //!
 //! # Limits
 //! AWS's own: keys of 1,024 bytes, 5 GiB a request, 10,000 parts of at least 5 MiB, 2 KiB of metadata, 10 tags an object, 50 a
@@ -33,7 +33,9 @@ mod conditions;
 mod copy_source;
 mod delete_objects;
 mod description;
+mod door;
 mod error;
+mod expiry;
 mod ids;
 mod integrity;
 mod keys;

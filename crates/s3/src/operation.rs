@@ -95,8 +95,11 @@ impl Operation {
     }
 }
 
-/// The operations on sub-resources of a bucket: query parameter, GET, PUT, DELETE.
-const BUCKET_PARTS: [(&str, Option<Operation>, Option<Operation>, Option<Operation>); 12] = {
+/// A query parameter that names a sub-resource of a bucket, and the operations of GET, PUT and DELETE on it.
+type BucketPart = (&'static str, Option<Operation>, Option<Operation>, Option<Operation>);
+
+/// The sub-resources of a bucket.
+const BUCKET_PARTS: [BucketPart; 12] = {
     use Operation as O;
     [
         ("acl", Some(O::GetBucketAcl), Some(O::PutBucketAcl), None),

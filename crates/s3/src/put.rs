@@ -36,7 +36,7 @@ impl S3 {
         conditions.check_known_on_write()?;
         let description = describe(request, &bucket)?;
         let tags = header_tags(request)?;
-        let promise = Promise::of(request)?;
+        let promise = Promise::of(request, &body)?;
         let algorithm = promise.algorithm().or(wanted_algorithm(&request.headers, "x-amz-sdk-checksum-algorithm")?);
         let algorithm = algorithm.unwrap_or(Algorithm::Crc64Nvme);
         let promised_bytes = promised_bytes(request)?;
@@ -44,12 +44,12 @@ impl S3 {
 
         let id = BodyId::random(self.env.entropy());
         let digests = promise.digests([algorithm]);
-        let received = self.bodies.receive(id, &mut body.stream, digests, PUT_BYTES_MAX).await?;
+        let mut received = self.bodies.receive(id, &mut body.stream, digests, PUT_BYTES_MAX).await?;
         if received.bytes != promised_bytes {
             return Err(Plain::IncompleteBody.into());
         }
         let trailers = std::mem::take(&mut *body.trailers.lock());
-        promise.check(&received, &trailers)?;
+        promise.check(&mut received, &trailers)?;
         let object = Object {
             bytes: received.bytes,
             etag: hex::encode(received.md5),

@@ -23,6 +23,7 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Servi
 pub struct Body {
     pub(crate) stream: ByteStream,
     pub(crate) trailers: Trailers,
+    pub(crate) verified: bool,
 }
 
 /// The trailers of a body: complete once its stream has ended.
@@ -31,7 +32,15 @@ pub type Trailers = Arc<Mutex<HeaderMap>>;
 impl Body {
     /// A body that comes in pieces; whoever makes them fills `trailers` before they end.
     pub fn new(stream: ByteStream, trailers: Trailers) -> Body {
-        Body { stream, trailers }
+        Body { stream, trailers, verified: false }
+    }
+
+    /// The same body, of which whoever makes its pieces compares length, SHA-256 and checksums with what the request promises
+    /// before they end, so that it need not be done again. `trailers` then has the promised checksums.
+    #[must_use]
+    pub fn verified(mut self) -> Body {
+        self.verified = true;
+        self
     }
 
     /// A body at hand.
@@ -109,11 +118,12 @@ impl Request {
     /// `MalformedXML`, `MissingRequestBodyError`, `BadDigest` and their like.
     pub(crate) async fn document(&self, body: Body, root: &str) -> Result<Element> {
         let trailers = Arc::clone(&body.trailers);
+        let promise = crate::integrity::Promise::of(self, &body)?;
         let document = body.read().await?;
         if document.is_empty() {
             return Err(Plain::MissingRequestBody.into());
         }
-        crate::integrity::Promise::of(self)?.check_document(&document, &trailers.lock())?;
+        promise.check_document(&document, &trailers.lock())?;
         Element::parse(&document, root)
     }
 }

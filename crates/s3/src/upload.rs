@@ -55,7 +55,7 @@ impl S3 {
     pub(crate) async fn upload_part(&self, request: &Request, bucket: &Bucket, mut body: Body) -> Result<Reply> {
         let (id, number) = (request_upload_id(request)?, part_number(request)?);
         let upload = self.upload(bucket, request.key(), id).await?;
-        let promise = Promise::of(request)?;
+        let promise = Promise::of(request, &body)?;
         let wanted = promise.algorithm().or(wanted_algorithm(&request.headers, "x-amz-sdk-checksum-algorithm")?);
         let of_upload = upload.checksum.map(|(algorithm, _)| algorithm);
         if let (Some(wanted), Some(expected)) = (wanted, of_upload)
@@ -71,12 +71,12 @@ impl S3 {
         let body_id = BodyId::random(self.env.entropy());
         let algorithm = of_upload.or(wanted).unwrap_or(Algorithm::Crc64Nvme);
         let digests = promise.digests([algorithm, Algorithm::Crc64Nvme]);
-        let received = self.bodies.receive(body_id, &mut body.stream, digests, PUT_BYTES_MAX).await?;
+        let mut received = self.bodies.receive(body_id, &mut body.stream, digests, PUT_BYTES_MAX).await?;
         if received.bytes != promised_bytes {
             return Err(Plain::IncompleteBody.into());
         }
         let trailers = std::mem::take(&mut *body.trailers.lock());
-        promise.check(&received, &trailers)?;
+        promise.check(&mut received, &trailers)?;
         let part = self.keep_part(request, (id, number), body_id, received, algorithm).await?;
         let reply = Reply::ok().header("etag", quoted(&part.etag));
         let reply = match &part.checksum {

@@ -101,7 +101,7 @@ struct Work {
 }
 
 impl Work {
-    fn absorb(mut self, chunk: &[u8]) -> io::Result<Work> {
+    fn absorb(mut self: Box<Work>, chunk: &[u8]) -> io::Result<Box<Work>> {
         self.digests.update(chunk);
         let mut staged = match self.staged.take() {
             Some(staged) => staged,
@@ -118,12 +118,12 @@ impl Work {
 
 /// Who has the work at the moment.
 enum Hand {
-    Here(Work),
-    There(JoinHandle<io::Result<Work>>),
+    Here(Box<Work>),
+    There(JoinHandle<io::Result<Box<Work>>>),
 }
 
 impl Hand {
-    async fn back(self) -> Result<Work> {
+    async fn back(self) -> Result<Box<Work>> {
         match self {
             Hand::Here(work) => Ok(work),
             Hand::There(task) => task.await.map_err(S3Error::internal)?.map_err(S3Error::internal),
@@ -144,7 +144,7 @@ impl Bodies {
         bytes_max: u64,
     ) -> Result<Received> {
         let path = self.shared.dir.join("incoming").join(id.to_string());
-        let mut hand = Hand::Here(Work { digests, staged: None, path });
+        let mut hand = Hand::Here(Box::new(Work { digests, staged: None, path }));
         let mut buffer = BytesMut::new();
         let mut bytes = 0;
         while let Some(part) = stream.next().await {
