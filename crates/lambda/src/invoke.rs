@@ -27,6 +27,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 6 * 1_024 * 1_024;
 /// The largest payload of an asynchronous invocation, in bytes. AWS: the same.
 pub const EVENT_BYTES_MAX: usize = 1_024 * 1_024;
 
+/// The deepest payload, in nested arrays and objects: what AWS's own reader of JSON takes.
+const DEPTH_MAX: usize = 1_000;
+
 /// The largest client context, in bytes of base64. AWS: Lambda API, *Invoke*.
 const CONTEXT_BYTES_MAX: usize = 3_583;
 
@@ -110,15 +113,43 @@ fn check_payload(payload: &Bytes, kind: &str) -> Result<(), Error> {
             payload.len()
         )));
     }
-    // Checked, never rewritten: the function gets the bytes as they came.
-    if !payload.is_empty()
-        && let Err(cause) = serde_json::from_slice::<IgnoredAny>(payload)
-    {
-        return Err(Error::InvalidContent(format!(
+    let unreadable = |cause: String| {
+        Err(Error::InvalidContent(format!(
             "Could not parse request body into json: Could not parse payload into json: {cause}"
-        )));
+        )))
+    };
+    // Checked, never rewritten: the function gets the bytes as they came.
+    if payload.is_empty() {
+        return Ok(());
+    }
+    if let Err(cause) = serde_json::from_slice::<IgnoredAny>(payload) {
+        return unreadable(cause.to_string());
+    }
+    let depth = depth(payload);
+    if depth > DEPTH_MAX {
+        return unreadable(format!("Document nesting depth ({depth}) exceeds the maximum allowed ({DEPTH_MAX})"));
     }
     Ok(())
+}
+
+/// How deep arrays and objects of a valid JSON document are nested.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The JSON of a client context.

@@ -4,10 +4,11 @@
 //! that must happen between `fork` and `exec` (death signal, session, limits, file system restriction) is ordinary safe code
 //! here, and the server itself can use `posix_spawn` instead of copying its page tables.
 
+use std::ffi::CString;
 use std::io::Read as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use landlock::{
     ABI, Access as _, AccessFs, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
@@ -17,7 +18,7 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
-use nix::unistd::{getppid, setsid};
+use nix::unistd::{execv, getppid, setsid};
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::process_tree;
@@ -41,9 +42,30 @@ const EXIT_NOT_PREPARED: u8 = 254;
 /// How much more willing than its neighbours the kernel shall be to end a function when memory runs out; 1000 is the most.
 const OOM_SCORE: &str = "500";
 
-/// What the system keeps readable for every function.
-const READABLE: &[&str] =
-    &["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix/store", "/opt", "/proc", "/run", "/sbin", "/sys", "/usr"];
+/// What of the system every function may read. Of `/proc` only what belongs to nobody and its own: the environment of another
+/// process holds that function's credentials.
+const READABLE: &[&str] = &[
+    "/bin",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/opt",
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/self",
+    "/proc/stat",
+    "/proc/sys",
+    "/proc/uptime",
+    "/proc/version",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+];
 
 /// The newest Landlock interface whose restrictions were tried out with functions; older kernels enforce what they know of it.
 const LANDLOCK: ABI = ABI::V6;
@@ -113,10 +135,11 @@ fn become_function(run: &Run) -> u8 {
         eprintln!("cauce: the sandbox could not be prepared: {cause}");
         return EXIT_NOT_PREPARED;
     }
-    let cause = Command::new(&run.program).exec();
-    match cause.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ENOENT) => EXIT_NOT_FOUND,
-        Some(Errno::EACCES) => EXIT_NOT_PERMITTED,
+    // Not through a search of `PATH`, which would give a text to a shell.
+    let Ok(program) = CString::new(run.program.as_os_str().as_bytes()) else { return EXIT_NOT_FOUND };
+    match execv(&program, &[&program]) {
+        Err(Errno::ENOENT) => EXIT_NOT_FOUND,
+        Err(Errno::EACCES) => EXIT_NOT_PERMITTED,
         _ => EXIT_NOT_EXECUTABLE,
     }
 }
@@ -147,8 +170,8 @@ fn lower(resource: Resource, most: u64) -> nix::Result<()> {
     setrlimit(resource, most, most)
 }
 
-/// Restricts this process for ever: reading the system and the package, writing only `writable`; no signals to processes
-/// outside, and (a consequence of any Landlock domain) no look at their memory or environment.
+/// Restricts this process and all it starts for ever: reading the system and the package, writing only `writable`; no signals
+/// to processes outside.
 fn confine(task_root: &Path, writable: &[PathBuf]) -> Result<RestrictionStatus, RulesetError> {
     let read = AccessFs::from_read(LANDLOCK);
     let all = AccessFs::from_all(LANDLOCK);

@@ -20,6 +20,7 @@
 //! # What differs from AWS
 //! - `/tmp` is the machine's, shared by all functions, unless [`LambdaOptions::writable`] leaves it out; `TMPDIR` is the
 //!   sandbox's own. `/var/task` does not exist: `LAMBDA_TASK_ROOT` and the working folder say where the package is.
+//! - With Landlock a function reads of `/proc` only what is its own first process's; its children do not read their own.
 //! - Memory is watched ten times a second rather than limited by the kernel; what is allocated faster than that is seen late.
 //! - The rate at which concurrency grows is not limited.
 //!

@@ -60,7 +60,6 @@ enum Entry {
     Line(String),
     Start(String),
     End(Box<End>),
-    Close,
 }
 
 /// The end of an invocation.
@@ -131,13 +130,8 @@ impl Scribe {
         self.add(Entry::Line(line)).await;
     }
 
-    /// Nothing will follow.
-    pub(crate) async fn close(&self) {
-        self.add(Entry::Close).await;
-    }
-
     async fn add(&self, entry: Entry) {
-        // The task ends after Close only, when nobody listens any more.
+        // The task ends only when there is no scribe any more.
         let _ = self.entries.send(entry).await;
     }
 }
@@ -170,7 +164,7 @@ enum Event {
 }
 
 impl Writer {
-    /// Works until [`Scribe::close`]. `pid` is the sandbox's first process.
+    /// Works until the last [`Scribe`] is gone. `pid` is the sandbox's first process.
     pub(crate) async fn run(mut self, pid: i32) {
         self.pid = pid;
         let mut on_its_way: Option<Batch> = None;
@@ -218,7 +212,7 @@ impl Writer {
                 self.add(Bytes::from(line));
             }
             Some(Entry::End(end)) => self.end(*end),
-            Some(Entry::Close) | None => {
+            None => {
                 self.read_to_end();
                 self.pipe = None;
                 return true;

@@ -206,7 +206,8 @@ impl Supervisor {
         let Supervisor { scribe, temporary, gone_told, .. } = self;
         let _ = tokio::task::spawn_blocking(move || drop(temporary)).await;
         gone_told.send_replace(true);
-        scribe.close().await;
+        // Only now, so that the log has what the last of its processes wrote.
+        drop(scribe);
     }
 
     async fn end_tree(&self, reaped: bool) {

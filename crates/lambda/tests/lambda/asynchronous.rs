@@ -7,7 +7,7 @@ use cauce_delivery::lineage::{self, Fate};
 use cauce_delivery::{Effect, Policy, dead_letters};
 use serde_json::{Value, json};
 
-use crate::world::{World, eventually};
+use crate::world::{World, eventually, pause};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 const RULE: &str = "arn:aws:events:us-east-1:000000000000:rule/r";
@@ -59,7 +59,7 @@ async fn an_event_is_done_after_its_answer_and_its_lines_are_there_by_then() {
             if steps.iter().any(|s| s.fate == Fate::Delivered { attempts: 1 }) {
                 break;
             }
-            tokio::task::yield_now().await;
+            pause().await;
         }
     };
     tokio::time::timeout(crate::world::LONG, done).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_failing_event_is_repeated_after_one_and_two_minutes_and_then_given_up
     world
         .advance_until(Duration::from_secs(1), async {
             while starts(&world) < 2 {
-                tokio::task::yield_now().await
+                pause().await
             }
         })
         .await;
@@ -103,7 +103,7 @@ async fn a_failing_event_is_repeated_after_one_and_two_minutes_and_then_given_up
     world
         .advance_until(Duration::from_secs(1), async {
             while starts(&world) < 3 {
-                tokio::task::yield_now().await
+                pause().await
             }
         })
         .await;
@@ -186,7 +186,7 @@ async fn a_throttled_event_waits_until_there_is_room() {
         tokio::select! {
             biased;
             _ = &mut first => panic!("it hangs"),
-            () = tokio::task::yield_now() => waiting = world.lambda.sandboxes() == 0,
+            () = pause() => waiting = world.lambda.sandboxes() == 0,
         }
     }
     event(&world, json!({"x": 1})).await;
@@ -196,7 +196,7 @@ async fn a_throttled_event_waits_until_there_is_room() {
     world
         .advance_until(Duration::from_secs(1), async {
             while starts(&world) < 2 {
-                tokio::task::yield_now().await
+                pause().await
             }
         })
         .await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{Setup, World, alive, eventually};
+use crate::world::{Setup, World, alive, eventually, pause};
 
 fn code(answer: Result<serde_json::Value, cauce_core::ServiceError>) -> String {
     answer.map_or_else(|e| e.code().to_owned(), |_| "ok".to_owned())
@@ -92,7 +92,7 @@ async fn an_idle_sandbox_is_stopped() {
     let clock = world.clock.clone().unwrap();
     for _ in 0..9 {
         clock.advance(Duration::from_secs(60));
-        tokio::task::yield_now().await;
+        pause().await;
     }
     assert_eq!(world.invoke("f", json!({"do": "pid"})).await.0, pid, "not idle for ten minutes yet");
     eventually("it is stopped", || {

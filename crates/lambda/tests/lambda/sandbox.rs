@@ -103,7 +103,8 @@ async fn a_timeout_kills_whatever_was_started() {
     let lines = world.logs.of("f");
     let grandchildren: Vec<u64> = lines.iter().filter_map(|l| l.strip_prefix("grandchild ")?.parse().ok()).collect();
     assert_eq!(grandchildren.len(), 2, "{lines:?}");
-    assert!(!grandchildren.iter().any(|&pid| alive(pid)));
+    let left: Vec<String> = grandchildren.iter().filter(|&&pid| alive(pid)).map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()).collect();
+    assert_eq!(left, Vec::<String>::new(), "{grandchildren:?}");
     assert!(
         lines.iter().any(|l| l.starts_with("20") && l.ends_with(" Task timed out after 1.00 seconds")),
         "{lines:?}"

@@ -172,17 +172,22 @@ impl World {
             tokio::select! {
                 biased;
                 done = &mut future => return done,
-                () = tokio::task::yield_now() => clock.advance(step),
+                () = pause() => clock.advance(step),
             }
         }
     }
+}
+
+/// Between two looks at something: leaves the processor to the processes that are looked at.
+pub(crate) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 /// Waits until `condition` holds; it must become true.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let held = async {
         while !condition() {
-            tokio::task::yield_now().await;
+            pause().await;
         }
     };
     tokio::time::timeout(LONG, held).await.unwrap_or_else(|_| panic!("never happened: {what}"));
@@ -283,6 +288,7 @@ impl MemoryLogs {
     pub(crate) fn streams(&self, function: &str) -> Vec<String> {
         let group = format!("/aws/lambda/{function}");
         let mut streams: Vec<String> = self.lines.lock().iter().filter(|l| l.0 == group).map(|l| l.1.clone()).collect();
+        streams.sort();
         streams.dedup();
         streams
     }
