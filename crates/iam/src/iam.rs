@@ -242,7 +242,11 @@ impl Iam {
             policies.push(compile("session policy", document, PolicyKind::Inline)?);
         }
         for arn in &record.policy_arns {
-            policies.extend(self.managed_policy(arn).await?);
+            // One that is gone allows nothing, but still limits.
+            policies.push(match self.managed_policy(arn).await? {
+                Some(policy) => policy,
+                None => NamedPolicy { name: arn.as_str().into(), policy: Arc::new(Policy::nothing()) },
+            });
         }
         let facts = SessionFacts { policies, tags: record.tags };
         Ok(self.sessions.put(access_key_id, generation, facts))

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 /// A name with a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Tag {
+pub(crate) struct Tag {
     /// 1 to 128 characters, unique without regard to case.
-    pub key: String,
+    pub(crate) key: String,
     /// 0 to 256 characters.
     #[serde(default)]
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// A policy that exists only within its user or role.
@@ -34,11 +34,13 @@ pub(crate) struct Permissions {
     pub(crate) boundary: Option<String>,
 }
 
-/// The stack that made an entity: a repeated create of the same resource finds its own.
+/// The stack's resource that made an entity: a repeated create of the same resource finds its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MadeBy {
     pub(crate) stack_id: String,
     pub(crate) logical_id: String,
+    /// What tells a repeated create from the replacement of the resource.
+    pub(crate) generated_name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

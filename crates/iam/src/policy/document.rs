@@ -171,6 +171,11 @@ impl Policy {
         &self.statements
     }
 
+    /// The condition keys that its statements ask for, as it writes them.
+    pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|s| &s.conditions).map(|c| &*c.key_name)
+    }
+
     /// The users and roles that its statements name, as ARNs.
     pub fn principal_arns(&self) -> impl Iterator<Item = &str> {
         let principals = self.statements.iter().filter_map(|s| s.principals.as_ref());
