@@ -86,6 +86,16 @@ impl<S: Send + Sync + 'static> Api<S> {
         self.operations.keys().copied()
     }
 
+    /// What has been declared of each operation, in order of names: for coverage lists, documentation, and tests that walk
+    /// through everything.
+    pub fn declarations(&self) -> impl Iterator<Item = Declaration<'_>> {
+        self.operations.values().map(|served| Declaration {
+            name: served.name(),
+            action: served.authorized().then(|| served.action()),
+            routes: served.routes().iter().map(|route| (&route.method, route.template)).collect(),
+        })
+    }
+
     /// Does one operation without HTTP: decode, authorize, validate, handler, encode, as the JSON protocol would.
     ///
     /// # Errors
@@ -107,6 +117,17 @@ impl<S: Send + Sync + 'static> Api<S> {
             Encoded::Xml(_) | Encoded::Rest(_) => Ok(Bytes::new()),
         }
     }
+}
+
+/// What has been declared of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration<'a> {
+    /// Its name in the AWS model.
+    pub name: &'static str,
+    /// The action that policies must allow; none where a valid signature is enough.
+    pub action: Option<&'a str>,
+    /// The methods and path templates of a REST operation.
+    pub routes: Vec<(&'a http::Method, &'static str)>,
 }
 
 /// 404 for REST, 400 elsewhere: the caller sets what fits.
@@ -202,6 +223,8 @@ mod tests {
             )
             .operation(Operation::new("Hush", Echo::hush).unauthorized());
         assert_eq!(api.operations().collect::<Vec<_>>(), ["Hush", "Say"]);
+        let actions: Vec<_> = api.declarations().map(|d| d.action).collect();
+        assert_eq!(actions, [None, Some("echo:Say")]);
         let env = Env::new(SystemClock, SeededEntropy::new(1));
         let trace = Trace::start(env.now(), env.entropy());
         let identity: Arc<dyn Identity> = Arc::new(Guard);

@@ -41,6 +41,8 @@ pub(crate) enum Encoded {
 pub(crate) trait Served: Send + Sync {
     fn name(&self) -> &'static str;
     fn routes(&self) -> &[Route];
+    fn action(&self) -> &str;
+    fn authorized(&self) -> bool;
     fn body_bytes_max(&self) -> Option<usize>;
     fn answer_s_max(&self) -> u32;
 
@@ -155,6 +157,14 @@ where
 
     fn routes(&self) -> &[Route] {
         &self.operation.routes
+    }
+
+    fn action(&self) -> &str {
+        &self.action
+    }
+
+    fn authorized(&self) -> bool {
+        self.operation.authorized
     }
 
     fn body_bytes_max(&self) -> Option<usize> {

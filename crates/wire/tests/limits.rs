@@ -47,6 +47,33 @@ async fn what_is_no_request_is_answered_all_the_same() {
 }
 
 #[tokio::test]
+async fn broken_requests_break_nothing() {
+    use cauce_core::Entropy as _;
+    let server = start(options()).await;
+    let entropy = cauce_core::SeededEntropy::new(20_261_122);
+    let below = |bound: usize| usize::try_from(entropy.below(bound as u64)).unwrap();
+    let good = json("Say", r#"{"Text":"a"}"#);
+    let good = format!("{}content-length: 12\r\n\r\n{{\"Text\":\"a\"}}", head(&good)).into_bytes();
+    for _ in 0..300 {
+        let mut bytes = good.clone();
+        for _ in 0..=below(3) {
+            let (from, len) = (below(bytes.len()), below(20));
+            let mut noise = vec![0; below(10)];
+            entropy.fill(&mut noise);
+            let to = (from + len).min(bytes.len());
+            bytes.splice(from..to, noise);
+        }
+        let mut connection = server.connect().await;
+        connection.write(&bytes).await;
+        if let Some(answer) = connection.answer().await {
+            assert!(answer.status < 500, "{answer:?}");
+            assert!(answer.header("x-amzn-requestid").is_some(), "{answer:?}");
+        }
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test]
 async fn bodies_are_limited_by_service_and_operation() {
     let server = start(FrontOptions::default()).await;
     let text = |len: usize| format!(r#"{{"Text":"{}"}}"#, "x".repeat(len));

@@ -50,14 +50,15 @@ impl Arrival<'_> {
 pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
     let id = RequestId::random(shared.env.entropy());
     let (parts, body) = request.into_parts();
-    // What a raw service will need of the head is kept apart from what the refusal may still have to say.
-    let path = parts.uri.path().to_owned();
+    // Both are shared and not copied; a refusal has to name them when the rest of the head may have gone to a service.
+    let (uri, target) = (parts.uri.clone(), parts.headers.get("x-amz-target").cloned());
     let refused = match respond(shared, parts, body, &id, peer).await {
         Ok(response) => return response,
         Err(refused) => refused,
     };
-    log(&id, &path, &refused.error);
-    answer::failure(refused.style, &id, &refused.error, &path)
+    let target = target.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("");
+    log(&id, uri.path(), target, &refused.error);
+    answer::failure(refused.style, &id, &refused.error, uri.path())
 }
 
 /// What a handler that panicked said.
@@ -74,13 +75,13 @@ async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, ServiceError> {
     })
 }
 
-fn log(id: &RequestId, path: &str, error: &ServiceError) {
+fn log(id: &RequestId, path: &str, target: &str, error: &ServiceError) {
     let cause = error.cause().map(tracing::field::display);
     let (status, code, message) = (error.status(), error.code(), error.message());
     if status >= 500 {
-        tracing::error!(request_id = %id, path, status, code, message, cause, "request failed");
+        tracing::error!(request_id = %id, path, target, status, code, message, cause, "request failed");
     } else {
-        tracing::debug!(request_id = %id, path, status, code, message, cause, "request refused");
+        tracing::debug!(request_id = %id, path, target, status, code, message, cause, "request refused");
     }
 }
 

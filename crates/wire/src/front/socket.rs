@@ -231,3 +231,68 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::{Exchanges, Patience, Socket, own_answer};
+
+    fn socket(head_ms: u64, idle_ms: u64) -> (Socket<DuplexStream>, DuplexStream, Exchanges) {
+        let (near, far) = duplex(64);
+        let patience = Patience { head: Duration::from_millis(head_ms), idle: Duration::from_millis(idle_ms) };
+        let exchanges = Exchanges::default();
+        let refuse = Arc::new(|status: u16| format!("refused {status}").into());
+        (Socket::new(near, patience, exchanges.clone(), refuse), far, exchanges)
+    }
+
+    #[test]
+    fn answers_of_hyper_are_told_from_ours() {
+        let check = |bytes: &str, expect: Option<u16>| assert_eq!(own_answer(bytes.as_bytes()), expect, "{bytes}");
+        let own = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        check(own, Some(431));
+        check(&own.replace("connection", "x-amzn-requestid: 1\r\nconnection"), None);
+        check(&own.replace("length: 0", "length: 5"), None);
+        check(&own.replace("431", "200"), None);
+        check(&format!("{own}body"), None);
+        check("", None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_hyper_is_replaced_only_between_exchanges() {
+        let own = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        let (mut socket, mut far, exchanges) = socket(60_000, 60_000);
+        socket.write_all(own).await.unwrap();
+        let exchange = exchanges.begin();
+        socket.write_all(own).await.unwrap();
+        drop((socket, exchange));
+        let mut all = String::new();
+        far.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, format!("refused 400{}", std::str::from_utf8(own).unwrap()));
+    }
+
+    #[tokio::test]
+    async fn patience_ends() {
+        let mut buffer = [0; 8];
+        let (mut idle, _far, _) = socket(60_000, 10);
+        assert_eq!(idle.read(&mut buffer).await.unwrap_err().kind(), ErrorKind::TimedOut);
+        let (mut slow, mut far, _) = socket(10, 60_000);
+        far.write_all(b"GET").await.unwrap();
+        assert_eq!(slow.read(&mut buffer).await.unwrap(), 3);
+        assert_eq!(slow.read(&mut buffer).await.unwrap_err().kind(), ErrorKind::TimedOut);
+        // During an exchange the head's limit is over, and the body's silence is what counts.
+        let (mut body, mut far, exchanges) = socket(60_000, 10);
+        far.write_all(b"GET").await.unwrap();
+        assert_eq!(body.read(&mut buffer).await.unwrap(), 3);
+        let exchange = exchanges.begin();
+        assert_eq!(body.read(&mut buffer).await.unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(exchange);
+        // A peer that does not read its answer.
+        let (mut deaf, _far, _) = socket(60_000, 10);
+        assert_eq!(deaf.write_all(&[b'x'; 1_000]).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+}
