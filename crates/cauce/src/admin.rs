@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cauce_core::{Call, Env, ServiceError, TraceId, Violations};
 use cauce_delivery::lineage::{self, Fate, Step};
 use cauce_delivery::{Delivery, dead_letters};
+use cauce_eventbridge::{EventBridge, RuleExplanation};
 use cauce_store::Db;
 use cauce_wire::{Api, Input, JsonVersion, Operation, Protocol, ServiceInfo};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,39 @@ pub(crate) struct Admin {
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) delivery: Delivery,
+    pub(crate) events: Arc<EventBridge>,
+}
+
+/// The largest event that is explained, in bytes.
+const EVENT_BYTES_MAX: usize = 1_048_576;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ExplainEvent {
+    event: String,
+    event_bus_name: Option<String>,
+    rule: Option<String>,
+}
+
+impl Input for ExplainEvent {
+    fn validate(&self, v: &mut Violations) {
+        v.length("event", &self.event, 1, EVENT_BYTES_MAX);
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ExplainEventOutput {
+    rules: Vec<ExplainedRule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ExplainedRule {
+    #[serde(flatten)]
+    explanation: RuleExplanation,
+    /// The same for people.
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +167,22 @@ impl Admin {
         Ok(GetTraceOutput { trace_id: root.to_string(), steps: steps.into_iter().map(StepOutput::from).collect() })
     }
 
+    async fn explain_event(
+        self: Arc<Self>,
+        call: Call,
+        input: ExplainEvent,
+    ) -> Result<ExplainEventOutput, ServiceError> {
+        let (bus, rule) = (input.event_bus_name.as_deref(), input.rule.as_deref());
+        let explained = self.events.explain(&call, bus, rule, input.event.as_bytes()).await?;
+        let text = |explanation: &RuleExplanation| match &explanation.pattern {
+            Some(pattern) => pattern.to_string(),
+            None => "the rule has a schedule and no pattern\n".to_owned(),
+        };
+        let explained =
+            explained.into_iter().map(|explanation| ExplainedRule { text: text(&explanation), explanation });
+        Ok(ExplainEventOutput { rules: explained.collect() })
+    }
+
     async fn get_delivery_status(
         self: Arc<Self>,
         _call: Call,
@@ -159,6 +209,7 @@ impl Admin {
 /// The operations of this service.
 pub(crate) fn api(admin: Admin) -> Api<Admin> {
     Api::new(&INFO, Arc::new(admin))
+        .operation(Operation::new("ExplainEvent", Admin::explain_event))
         .operation(Operation::new("GetTrace", Admin::get_trace))
         .operation(Operation::new("GetDeliveryStatus", Admin::get_delivery_status))
 }

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Show what a request caused
     Trace(Trace),
+    /// Show why an event reaches the targets of rules, or why it does not
+    Explain(Explain),
     /// Print what SDKs and tools need in their environment
     Env(Client),
 }
@@ -126,6 +128,20 @@ pub(crate) struct Logs {
 pub(crate) struct Trace {
     /// The request's id (x-amzn-RequestId) or a trace id (1-...)
     pub(crate) request_id: String,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The event in its envelope, a JSON file; `-` for standard input
+    pub(crate) event: PathBuf,
+    /// The event bus
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) bus: String,
+    /// One rule only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: Option<String>,
     #[command(flatten)]
     pub(crate) client: Client,
 }

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod demo;
 mod deploy;
+mod explain;
 mod logs;
 mod progress;
 mod server;
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Logs(args) => logs::command(&args).await,
         Command::Trace(args) => trace::command(&args).await,
+        Command::Explain(args) => explain::command(&args).await,
         Command::Env(args) => {
             print_env(&args);
             Ok(())

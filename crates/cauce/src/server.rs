@@ -88,7 +88,7 @@ impl Server {
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone(), identity.clone())));
 
-        let admin = Admin { db: db.clone(), env: env.clone(), delivery: delivery.clone() };
+        let admin = Admin { db: db.clone(), env: env.clone(), delivery: delivery.clone(), events: events.clone() };
         let front = Front::new(FrontOptions::default(), identity, env)
             .api(admin::api(admin))
             .api(cauce_iam::api(&iam))

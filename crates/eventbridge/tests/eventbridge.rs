@@ -185,7 +185,7 @@ async fn an_event_reaches_the_targets_of_the_rules_that_match() {
 async fn a_change_of_rules_holds_for_the_next_event() {
     let w = World::new().await;
     w.rule("default", "r", json!({"source": ["app"]}), F).await;
-    let mut count = async |expect: usize, what: &str| {
+    let count = async |expect: usize, what: &str| {
         w.put("default", json!({})).await;
         assert_eq!(w.received().await.len(), expect, "{what}");
     };
@@ -505,6 +505,20 @@ async fn patterns_are_tested_without_a_rule() {
         let input = json!({"EventPattern": pattern.to_string(), "Event": event.to_string()});
         assert_eq!(w.ok("TestEventPattern", input).await["Result"], expect);
     }
+}
+
+#[tokio::test]
+async fn a_verdict_is_explained() {
+    let w = World::new().await;
+    w.rule("default", "approved", json!({"detail": {"result": ["approved"]}}), F).await;
+    let event = br#"{"detail":{"result":"denied"}}"#;
+    let explained = w.events.explain(&w.call(), None, None, event).await.unwrap();
+    assert_eq!((explained[0].rule.as_str(), explained[0].matched), ("approved", false));
+    let text = explained[0].pattern.as_ref().unwrap().to_string();
+    assert!(text.contains("detail.result") && text.contains("denied"), "{text}");
+    let approved = br#"{"detail":{"result":"approved"}}"#;
+    assert!(w.events.explain(&w.call(), None, Some("approved"), approved).await.unwrap()[0].matched);
+    assert!(w.events.explain(&w.call(), None, None, b"[").await.is_err());
 }
 
 #[tokio::test]
