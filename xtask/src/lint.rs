@@ -29,10 +29,10 @@ const SERVICES: [&str; 10] = [
 const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("SystemTime::now", &["crates/core/src/clock.rs", "crates/store/src/time.rs"]),
     ("Instant::now", &["crates/cauce/", "crates/store/src/", "crates/wire/src/front/", "crates/lambda/src/sandbox/"]),
-    ("Timestamp::now", &["crates/cauce/"]),
+    ("Timestamp::now", &["crates/cauce/", "crates/client/"]),
     ("getrandom::", &["crates/core/src/entropy.rs"]),
     ("env::var", &["crates/cauce/src/"]),
-    ("thread::sleep", &["crates/store/src/"]),
+    ("thread::sleep", &["crates/store/src/", "crates/lambda/src/sandbox/"]),
 ];
 
 pub(crate) fn command(root: &Path) -> Result<()> {
