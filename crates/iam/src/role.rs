@@ -342,7 +342,7 @@ impl Iam {
         Ok(Roles { is_truncated: page.next.is_some(), roles: page.items, marker: page.next })
     }
 
-    pub(crate) async fn update_role(self: Arc<Self>, _call: Call, input: UpdateRole) -> Result<(), IamError> {
+    pub(crate) async fn update_role(self: Arc<Self>, _call: Call, input: UpdateRole) -> Result<Empty, IamError> {
         self.db
             .transact(async |tx| {
                 let mut role: RoleRecord = self.find(&tx, &input.role_name).await?;
@@ -350,7 +350,8 @@ impl Iam {
                 role.description.clone_from(&input.description);
                 let session_s = input.max_session_duration.and_then(|s| u32::try_from(s).ok());
                 role.session_s_max = session_s.unwrap_or(SESSION_S_DEFAULT);
-                self.save(&tx, &input.role_name, &role)
+                self.save(&tx, &input.role_name, &role)?;
+                Ok(Empty {})
             })
             .await
     }

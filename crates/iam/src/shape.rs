@@ -30,7 +30,7 @@ impl Boundary {
     }
 }
 
-/// An element of a list that never has one.
+/// An answer without members (which in XML is another thing than no answer), or an element of a list that never has one.
 #[derive(Debug, Serialize)]
 pub(crate) struct Empty {}
 
