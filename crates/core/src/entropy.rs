@@ -1,5 +1,7 @@
 //! The only source of chance.
 
+use std::cell::RefCell;
+
 use parking_lot::Mutex;
 
 /// Draws random bytes; everything that needs chance takes it from here, so that a failing simulation repeats from its seed.
@@ -39,17 +41,52 @@ pub trait Entropy: Send + Sync + 'static {
     }
 }
 
-/// The operating system's random source.
+/// The operating system's random source, read in pieces of [`POOL_BYTES`] for each thread: every request draws several small
+/// ids, and a system call for each of them costs more than the rest of making one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemEntropy;
 
+/// How many bytes a thread reads ahead.
+const POOL_BYTES: usize = 1_024;
+
+/// Bytes read ahead; those from `next` on are unused.
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    next: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL_BYTES], next: POOL_BYTES }) };
+}
+
+fn fill_from_system(bytes: &mut [u8]) {
+    if let Err(cause) = getrandom::fill(bytes) {
+        // Without randomness no credential or id is safe; there is nothing to go on with.
+        eprintln!("cauce: the system's random source failed: {cause}");
+        std::process::abort();
+    }
+}
+
+impl Pool {
+    fn take(&mut self, wanted: &mut [u8]) {
+        if self.bytes.len() - self.next < wanted.len() {
+            fill_from_system(&mut self.bytes);
+            self.next = 0;
+        }
+        for (to, from) in wanted.iter_mut().zip(self.bytes.iter_mut().skip(self.next)) {
+            // What was handed out is not kept.
+            *to = std::mem::take(from);
+        }
+        self.next += wanted.len();
+    }
+}
+
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        if let Err(cause) = getrandom::fill(bytes) {
-            // Without randomness no credential or id is safe; there is nothing to go on with.
-            eprintln!("cauce: the system's random source failed: {cause}");
-            std::process::abort();
+        if bytes.len() > POOL_BYTES / 8 {
+            return fill_from_system(bytes);
         }
+        POOL.with_borrow_mut(|pool| pool.take(bytes));
     }
 }
 
@@ -82,7 +119,19 @@ impl Entropy for SeededEntropy {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entropy, SeededEntropy};
+    use std::collections::BTreeSet;
+
+    use super::{Entropy, SeededEntropy, SystemEntropy};
+
+    #[test]
+    fn the_system_never_repeats_itself() {
+        let drawn: BTreeSet<u128> =
+            (0..10_000).map(|_| (u128::from(SystemEntropy.u64()) << 64) | u128::from(SystemEntropy.u64())).collect();
+        assert_eq!(drawn.len(), 10_000);
+        let mut long = [0; 300];
+        SystemEntropy.fill(&mut long);
+        assert!(long.iter().filter(|&&b| b == 0).count() < 50);
+    }
 
     #[test]
     fn a_seed_repeats_and_a_uuid_is_version_4() {
