@@ -1,6 +1,6 @@
 //! The bytes of objects and parts: small ones in the store, larger ones in files.
 //!
-//! A file is written aside in `incoming/`, synced, renamed to `XX/ID` (XX: the first two digits of ID) and its folder synced,
+//! A file is written aside in `incoming/`, synced, renamed to `X/ID` (X: the first digit of ID) and its folder synced,
 //! all before the row that refers to it is committed. So a crash leaves either no row and a file that nobody refers to,
 //! which the next start sweeps away, or a row whose file is whole. A body that is no longer referred to is removed after
 //! the commit that dropped it; what a crash prevents there, the sweep does too.
@@ -168,20 +168,22 @@ impl Bodies {
             fs::remove_file(entry?.path())?;
         }
         let mut found = Vec::new();
-        for first in 0..=u8::MAX {
-            let folder = dir.join(hex::encode([first]));
+        for digit in "0123456789abcdef".chars() {
+            let folder = dir.join(digit.to_string());
             fs::create_dir_all(&folder)?;
             for entry in fs::read_dir(&folder)? {
                 found.extend(entry?.file_name().to_str().and_then(BodyId::parse));
             }
         }
         sync_folder(dir)?;
+        // The folder itself is a name in another, which must not be lost while the store refers to what is in it.
+        dir.canonicalize()?.parent().map_or(Ok(()), sync_folder)?;
         Ok(found)
     }
 
     fn path(&self, id: BodyId) -> PathBuf {
         let name = id.to_string();
-        let folder = hex::encode([id.0[0]]);
+        let folder: String = name.chars().take(1).collect();
         self.shared.dir.join(folder).join(name)
     }
 

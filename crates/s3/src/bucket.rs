@@ -19,6 +19,8 @@ use crate::xml::{Element, Writer};
 const PAGE_BUCKETS_MAX: usize = 10_000;
 /// How many uploads a DeleteBucket aborts between two looks at the bucket.
 const ABORTS_AT_ONCE: usize = 100;
+/// How often a DeleteBucket looks again because there were uploads.
+const LOOKS_MAX: u32 = 1_000;
 
 /// What is needed to make a bucket.
 #[derive(Clone, Debug)]
@@ -179,7 +181,7 @@ impl S3 {
 
     /// DeleteBucket.
     pub(crate) async fn delete_bucket(&self, name: &str) -> Result<()> {
-        loop {
+        for _ in 0..LOOKS_MAX {
             let name = &name;
             let uploads = self
                 .db
@@ -210,6 +212,7 @@ impl S3 {
                 }
             }
         }
+        Err(Plain::SlowDown.into())
     }
 
     /// ListBuckets.

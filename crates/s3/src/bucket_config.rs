@@ -307,8 +307,8 @@ impl S3 {
             Element::parse(&document, "AccessControlPolicy")?;
         }
         match bucket.ownership {
-            Some(Ownership::BucketOwnerPreferred | Ownership::ObjectWriter) => Err(Plain::NotImplemented.into()),
-            None | Some(Ownership::BucketOwnerEnforced) => Err(Plain::AclNotSupported.into()),
+            Some(Ownership::BucketOwnerEnforced) => Err(Plain::AclNotSupported.into()),
+            None | Some(Ownership::BucketOwnerPreferred | Ownership::ObjectWriter) => Err(Plain::NotImplemented.into()),
         }
     }
 }

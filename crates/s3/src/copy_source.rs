@@ -71,6 +71,10 @@ impl S3 {
         range: impl Fn(u64) -> Result<Option<crate::range::ByteRange>>,
     ) -> Result<FoundSource> {
         let bucket = self.bucket(&source.bucket).await?;
+        let owner = request.header("x-amz-source-expected-bucket-owner");
+        if owner.is_some_and(|owner| owner != bucket.account.to_string()) {
+            return Err(Plain::AccessDenied.into());
+        }
         let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         authorize(&*self.identity, &request.call, &bucket, Question::new(action, Some(&source.key))).await?;
         let id = source.version.as_deref();

@@ -80,9 +80,7 @@ pub(crate) fn refuse_acl(headers: &HeaderMap, bucket: &Bucket) -> Result<()> {
     let acl = headers.get("x-amz-acl").map(|value| value.to_str().unwrap_or_default());
     match acl {
         None | Some("private" | "bucket-owner-full-control") if !grants => Ok(()),
-        _ if bucket.ownership.is_none_or(|ownership| ownership == Ownership::BucketOwnerEnforced) => {
-            Err(Plain::AclNotSupported.into())
-        }
+        _ if bucket.ownership == Some(Ownership::BucketOwnerEnforced) => Err(Plain::AclNotSupported.into()),
         _ => Err(Plain::NotImplemented.into()),
     }
 }

@@ -132,6 +132,9 @@ const BUCKET_PARTS: [BucketPart; 12] = {
     ]
 };
 
+/// Those of them that objects have too.
+const OBJECT_PARTS: [&str; 3] = ["acl", "tagging", "uploads"];
+
 /// Query parameters that ask for what is not built. They must not be taken for the plain operation on bucket or object.
 const NOT_BUILT: [&str; 25] = [
     "abac",
@@ -144,6 +147,8 @@ const NOT_BUILT: [&str; 25] = [
     "legal-hold",
     "logging",
     "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
     "metadataTable",
     "metrics",
     "notification",
@@ -157,8 +162,6 @@ const NOT_BUILT: [&str; 25] = [
     "session",
     "torrent",
     "website",
-    "encryptionType",
-    "append",
 ];
 
 /// The operation that a request asks for.
@@ -172,6 +175,10 @@ pub(crate) fn operation(method: &Method, target: &Target, query: &Query, headers
     let found = match target {
         Target::Service => (method == Method::GET).then_some(Operation::ListBuckets),
         Target::Bucket(_) => bucket_operation(method, query, headers)?,
+        // The sub-resources that only buckets have must not be taken for the object itself.
+        Target::Object(..) if BUCKET_PARTS.iter().any(|(name, ..)| !OBJECT_PARTS.contains(name) && query.has(name)) => {
+            None
+        }
         Target::Object(..) => object_operation(method, query, headers),
     };
     found.ok_or_else(|| S3Error::MethodNotAllowed {
@@ -208,6 +215,9 @@ fn bucket_operation(method: &Method, query: &Query, headers: &HeaderMap) -> Resu
 fn object_operation(method: &Method, query: &Query, headers: &HeaderMap) -> Option<Operation> {
     use Operation as O;
     let copies = headers.contains_key("x-amz-copy-source");
+    if query.has("uploads") {
+        return (method == Method::POST).then_some(O::CreateMultipartUpload);
+    }
     match method.as_str() {
         "GET" if query.has("tagging") => Some(O::GetObjectTagging),
         "GET" if query.has("acl") => Some(O::GetObjectAcl),
@@ -223,7 +233,6 @@ fn object_operation(method: &Method, query: &Query, headers: &HeaderMap) -> Opti
         "DELETE" if query.has("tagging") => Some(O::DeleteObjectTagging),
         "DELETE" if query.has("uploadId") => Some(O::AbortMultipartUpload),
         "DELETE" => Some(O::DeleteObject),
-        "POST" if query.has("uploads") => Some(O::CreateMultipartUpload),
         "POST" if query.has("uploadId") => Some(O::CompleteMultipartUpload),
         _ => None,
     }
@@ -293,6 +302,9 @@ mod tests {
         check("DELETE /b?location", "MethodNotAllowed");
         check("POST /b/k", "MethodNotAllowed");
         check("PATCH /b/k", "MethodNotAllowed");
+        check("PUT /b/k?encryption", "MethodNotAllowed");
+        check("PUT /b/k?uploads", "MethodNotAllowed");
+        check("DELETE /b/k?policy", "MethodNotAllowed");
         assert_eq!(Operation::GetObject.version_action(), "s3:GetObjectVersion");
     }
 }

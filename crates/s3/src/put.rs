@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cauce_core::Timestamp;
 use http::StatusCode;
 
+use crate::access::{Question, authorize};
 use crate::bodies::{BodyId, Kept};
 use crate::checksum::{Algorithm, Checksum};
 use crate::conditions::{Conditions, Verdict};
@@ -95,6 +96,12 @@ impl S3 {
             description.metadata = found.object.description.metadata.clone();
         }
         let tags = if copies_tags { found.version.tags.clone() } else { header_tags(request)? };
+        if copies_tags && !tags.is_empty() {
+            let question = Question::new("s3:GetObjectTagging", Some(&source.key));
+            authorize(&*self.identity, &request.call, &self.bucket(&source.bucket).await?, question).await?;
+            let question = Question::new("s3:PutObjectTagging", Some(request.key()));
+            authorize(&*self.identity, &request.call, &bucket, question).await?;
+        }
         if found.object.bytes > PUT_BYTES_MAX {
             let message = format!(
                 "The specified copy source is larger than the maximum allowable size for a copy source: {PUT_BYTES_MAX}"

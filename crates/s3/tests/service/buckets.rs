@@ -141,7 +141,7 @@ async fn every_operation_asks_for_its_action_on_its_resource() {
         let asked: Vec<(&str, &str)> = asked.iter().map(|(a, r)| (a.as_str(), r.as_str())).collect();
         assert_eq!(asked, expect, "{request}");
     };
-    let (bucket, object) = ("arn:aws:s3:::b01", "arn:aws:s3:::b01/k");
+    let (bucket, object, tagged) = ("arn:aws:s3:::b01", "arn:aws:s3:::b01/k", "arn:aws:s3:::b01/tagged");
     check("GET /", &[("s3:ListAllMyBuckets", "*")]).await;
     check("PUT /b09", &[("s3:CreateBucket", "arn:aws:s3:::b09")]).await;
     check("HEAD /b01", &[("s3:ListBucket", bucket)]).await;
@@ -152,9 +152,20 @@ async fn every_operation_asks_for_its_action_on_its_resource() {
     check("GET /b01/k?versionId=null", &[("s3:GetObjectVersion", object)]).await;
     check("GET /b01/n", &[("s3:GetObject", "arn:aws:s3:::b01/n"), ("s3:ListBucket", bucket)]).await;
     check("PUT /b01/k", &[("s3:PutObject", object)]).await;
-    check("PUT /b01/k\nx-amz-tagging: a=b", &[("s3:PutObject", object), ("s3:PutObjectTagging", object)]).await;
+    check("PUT /b01/tagged\nx-amz-tagging: a=b", &[("s3:PutObject", tagged), ("s3:PutObjectTagging", tagged)]).await;
     check("PUT /b01/l\nx-amz-copy-source: b01/k", &[("s3:PutObject", "arn:aws:s3:::b01/l"), ("s3:GetObject", object)])
         .await;
+    // The tags of the source are copied too.
+    check(
+        "PUT /b01/m\nx-amz-copy-source: b01/tagged",
+        &[
+            ("s3:PutObject", "arn:aws:s3:::b01/m"),
+            ("s3:GetObject", "arn:aws:s3:::b01/tagged"),
+            ("s3:GetObjectTagging", "arn:aws:s3:::b01/tagged"),
+            ("s3:PutObjectTagging", "arn:aws:s3:::b01/m"),
+        ],
+    )
+    .await;
     check("POST /b01/k?uploads", &[("s3:PutObject", object)]).await;
     check("DELETE /b01/k?versionId=null", &[("s3:DeleteObjectVersion", object)]).await;
 }

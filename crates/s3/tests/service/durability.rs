@@ -46,7 +46,7 @@ async fn files_that_nothing_refers_to_go_at_the_next_start() {
     h.ok("PUT /b01/k", body_of(1)).await;
     // Kept but never committed; staged but never kept; and what is no body at all.
     let name = "ab".repeat(16);
-    std::fs::write(h.dir.path().join("ab").join(&name), b"orphan").unwrap();
+    std::fs::write(h.dir.path().join("a").join(&name), b"orphan").unwrap();
     std::fs::write(h.dir.path().join("incoming").join(&name), b"staged").unwrap();
     let again = Harness::over(h.db.clone(), Arc::clone(&h.dir), 2).await;
     assert_eq!(again.files().len(), 1);
