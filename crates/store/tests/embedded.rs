@@ -114,7 +114,9 @@ async fn a_closed_store_answers_so() {
 #[tokio::test]
 async fn a_store_without_its_index_does_not_open() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), suite::clock());
-    drop(EmbeddedStore::open(dir.path(), options(&clock)).unwrap());
+    let store = EmbeddedStore::open(dir.path(), options(&clock)).unwrap();
+    store.commit(muts([set("a", "1")])).await.unwrap();
+    drop(store);
     std::fs::remove_file(dir.path().join("index.redb")).unwrap();
     assert!(matches!(EmbeddedStore::open(dir.path(), options(&clock)), Err(OpenError::Damaged(_))));
 }

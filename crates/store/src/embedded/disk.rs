@@ -52,7 +52,7 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
 
 /// A place with files.
 pub trait Disk: Send + Sync + 'static {
-    /// Opens a file, creating it if need be; its name is durable when this returns.
+    /// Opens a file, creating it if need be. Its name is not durable before [`sync_names`](Disk::sync_names).
     ///
     /// # Errors
     /// Whatever the disk answers.
@@ -64,12 +64,18 @@ pub trait Disk: Send + Sync + 'static {
     /// Whatever the disk answers.
     fn exists(&self, name: &str) -> io::Result<bool>;
 
-    /// Gives a file another name, taking the place of a file that may have it; durable when this returns. Whoever has the
-    /// file open keeps it.
+    /// Gives a file another name, taking the place of a file that may have it: wholly or not at all, and durably with the
+    /// next [`sync_names`](Disk::sync_names). Whoever has the file open keeps it.
     ///
     /// # Errors
     /// Whatever the disk answers.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Returns when all files that were created, and the names that were given, survive a loss of power.
+    ///
+    /// # Errors
+    /// Whatever the disk answers.
+    fn sync_names(&self) -> io::Result<()>;
 }
 
 /// Why a directory cannot be used.
@@ -152,12 +158,7 @@ fn create_durably(dir: &Path) -> io::Result<()> {
 impl Disk for Directory {
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.dir.join(name);
-        let known = path.exists();
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-        if !known {
-            file.sync_all()?;
-            File::open(&self.dir)?.sync_all()?;
-        }
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         Ok(Arc::new(MachineFile(file)))
     }
 
@@ -166,7 +167,10 @@ impl Disk for Directory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        std::fs::rename(self.dir.join(from), self.dir.join(to))?;
+        std::fs::rename(self.dir.join(from), self.dir.join(to))
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
 }

@@ -13,12 +13,13 @@ pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 /// How the embedded engine is run. [`Default`] is right for a server; sizes are in bytes.
 #[derive(Clone)]
 pub struct EmbeddedOptions {
-    /// Memory for pages of the index. Used only as far as there is data. Default 32 MiB.
+    /// Memory for pages of the index. Used only as far as there is data, and the kernel
+    /// caches the file as well. Default 16 MiB.
     pub cache_bytes: usize,
     /// What was committed goes into the index when the log holds so much. Commits wait when it holds twice as much and the
-    /// index has not kept up. Bounds memory, and the work of opening after a crash. Default 32 MiB.
+    /// index has not kept up. Bounds memory, and the work of opening after a crash. Default 16 MiB.
     pub checkpoint_log_bytes: u64,
-    /// What was committed goes into the index when it is so many rows: bounds how many removed rows a scan meets. Default 65,536.
+    /// What was committed goes into the index when it is so many rows: bounds how many removed rows a scan meets. Default 32,768.
     pub checkpoint_rows: usize,
     /// What was committed goes into the index when it is so old. Default 1 s.
     pub checkpoint_every: Duration,
@@ -42,9 +43,9 @@ pub struct EmbeddedOptions {
 impl Default for EmbeddedOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 * 1024 * 1024,
-            checkpoint_log_bytes: 32 * 1024 * 1024,
-            checkpoint_rows: 65_536,
+            cache_bytes: 16 * 1024 * 1024,
+            checkpoint_log_bytes: 16 * 1024 * 1024,
+            checkpoint_rows: 32_768,
             checkpoint_every: Duration::from_secs(1),
             batch_commits_max: 4_096,
             batch_bytes_max: 1024 * 1024,

@@ -56,17 +56,21 @@ impl From<Fatal> for OpenError {
 
 /// Opens the files and brings the index up to the last commit that was acknowledged.
 pub(super) fn recover(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(Committer, Index), OpenError> {
-    if !disk.exists(INDEX_FILE)? {
-        // The log is begun after the index, so this one has lost its index. An empty store must not take its place.
-        if disk.exists(LOG_FILES[0])? {
+    let known = disk.exists(INDEX_FILE)?;
+    let index = if known { Index::open(disk.open(INDEX_FILE)?, options.cache_bytes)? } else { create(disk, options)? };
+    let [even, odd] = LOG_FILES.map(|name| disk.open(name));
+    let (even, odd) = (even?, odd?);
+    if !known {
+        // Nothing is written to a log before its index has its name for good. So this one has lost its index, and an empty
+        // store must not take its place.
+        if !even.is_empty()? || !odd.is_empty()? {
             return Err(OpenError::Damaged(format!("there is a log, but no {INDEX_FILE}")));
         }
-        create(disk, options)?;
+        disk.rename(NEW_INDEX_FILE, INDEX_FILE)?;
+        disk.sync_names()?;
     }
-    let index = Index::open(disk.open(INDEX_FILE)?, options.cache_bytes)?;
-    let [even, odd] = LOG_FILES.map(|name| disk.open(name));
     let position = index.position()?.map_err(|reason| OpenError::Damaged(format!("the index: {reason}")))?;
-    let mut log = Log::open(even?, odd?, position.epoch)?;
+    let mut log = Log::open(even, odd, position.epoch)?;
     let position = replay(&index, &mut log, position)?;
     log.switch_to(position.epoch);
     let published = Arc::new(Published::new(index.snapshot()?, Arc::clone(&options.clock), options.limits));
@@ -83,13 +87,12 @@ pub(super) fn recover(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(Com
 }
 
 /// Makes an empty index. redb does not open a file whose creation was cut short, so it gets its name when it is whole.
-fn create(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<(), OpenError> {
+fn create(disk: &dyn Disk, options: &EmbeddedOptions) -> Result<Index, OpenError> {
     let file = disk.open(NEW_INDEX_FILE)?;
     file.set_len(0)?;
     let index = Index::open(file, options.cache_bytes)?;
     index.write()?.finish(Position { sequence: 0, epoch: Epoch { secret: options.entropy.u64(), number: 0 } })?;
-    drop(index);
-    Ok(disk.rename(NEW_INDEX_FILE, INDEX_FILE)?)
+    Ok(index)
 }
 
 /// Repeats on the index the commits that the log holds beyond `position`. Returns where the store stands then.

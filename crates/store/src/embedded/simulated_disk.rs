@@ -33,6 +33,8 @@ struct State {
     /// Syncs until the power goes.
     syncs_left: Option<u64>,
     dead: bool,
+    /// Names given that are not durable yet: from, to.
+    renamed: Vec<(String, String)>,
     /// For numbering the files.
     opened: u64,
 }
@@ -61,6 +63,7 @@ impl SimulatedDisk {
             syncs,
             syncs_left: None,
             dead: false,
+            renamed: Vec::new(),
             opened: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -97,8 +100,19 @@ impl SimulatedDisk {
 }
 
 impl State {
+    fn rename(&mut self, from: &str, to: &str) {
+        let content = self.files.remove(from).unwrap();
+        self.files.insert(to.to_owned(), content);
+    }
+
     fn cut_power(&mut self) {
         self.dead = true;
+        // Of the names given since they were synced, the last ones may be lost.
+        let kept = self.entropy.below(self.renamed.len() as u64 + 1) as usize;
+        let lost = std::mem::take(&mut self.renamed).split_off(kept);
+        for (from, to) in lost.into_iter().rev() {
+            self.rename(&to, &from);
+        }
         for content in self.files.values_mut() {
             let lengths = std::mem::take(&mut content.lengths);
             let survives = self.entropy.below(lengths.len() as u64 + 1) as usize;
@@ -146,13 +160,18 @@ impl Disk for SimulatedDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state.lock();
         state.alive()?;
-        let cut = state.is_cut_now();
-        if !cut || state.entropy.below(2) == 0 {
-            let content = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-            state.files.insert(to.to_owned(), content);
-        }
-        if cut {
+        state.renamed.push((from.to_owned(), to.to_owned()));
+        state.rename(from, to);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.alive()?;
+        if state.is_cut_now() {
             state.cut_power();
+        } else {
+            state.renamed.clear();
         }
         state.alive()
     }
