@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod buckets;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod harness;
