@@ -47,3 +47,9 @@ pub const RESOURCE_OPERATION_MAX: Duration = Duration::from_secs(30 * 60);
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How many levels of stacks within stacks there may be.
 pub const NESTING_MAX: usize = 8;
+/// How often an operation is taken up again after the store has failed, before it waits for the next start of the program.
+pub const RUN_ATTEMPTS_MAX: u32 = 20;
+/// How long it waits in between.
+pub const RUN_PAUSE: Duration = Duration::from_secs(3);
+/// How long a deleted stack can still be described by its ARN.
+pub const DELETED_STACK_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);

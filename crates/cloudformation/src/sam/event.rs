@@ -226,14 +226,9 @@ impl Source<'_> {
         let arn = self.need(source)?;
         let mut mapping: Map<String, Value> = self.given.clone();
         mapping.remove(source);
-        if let Some(kind) = mapping.get_mut("DestinationConfig").and_then(|config| config.pointer_mut("/OnFailure")) {
-            if let Some(map) = kind.as_object_mut()
-                && map.remove("Type").is_some()
-            {
-                return Err(
-                    self.invalid("Type of DestinationConfig.OnFailure is not supported; give the role the permission.")
-                );
-            }
+        if self.given.get("DestinationConfig").and_then(|config| config.pointer("/OnFailure/Type")).is_some() {
+            let why = "Type of DestinationConfig.OnFailure is not supported; give the role the permission.";
+            return Err(self.invalid(why));
         }
         mapping.insert("EventSourceArn".to_owned(), arn);
         mapping.insert("FunctionName".to_owned(), self.target.name.clone());

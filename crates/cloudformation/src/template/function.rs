@@ -45,6 +45,9 @@ pub const PSEUDO_PARAMETERS: &[&str] = &[
 pub(super) const SUPPORTED: &str = "Fn::Base64, Fn::Cidr, Fn::FindInMap, Fn::GetAZs, Fn::GetAtt, Fn::If, Fn::ImportValue, Fn::Join, \
      Fn::Length, Fn::Select, Fn::Split, Fn::Sub, Fn::ToJsonString, Ref, Condition, Fn::And, Fn::Equals, Fn::Not, Fn::Or";
 
+/// What stands for a value that only the deployment will tell.
+pub const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+
 /// What the functions ask of the stack and its surroundings.
 pub trait World {
     /// What `Ref` gives for a resource of the template; `None` if it does not exist (its condition is false).
@@ -273,7 +276,11 @@ impl Evaluator<'_> {
         };
         let Value::Array(parts) = argument else { return Err(malformed()) };
         let [Value::String(delimiter), list] = parts.as_slice() else { return Err(malformed()) };
-        let Some(Value::Array(items)) = self.evaluate(list)? else { return Err(malformed()) };
+        let items = match self.evaluate(list)? {
+            Some(Value::Array(items)) => items,
+            Some(unknown) if is_unknown(&unknown) => return Ok(unknown),
+            _ => return Err(malformed()),
+        };
         let mut out = String::new();
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
@@ -297,7 +304,7 @@ impl Evaluator<'_> {
                 .cloned()
                 .ok_or_else(|| wrong(&format!("Fn::Select cannot select nonexistent value at index {at}"))),
             // What is known only after the deployment has no parts to choose from yet.
-            Some(Value::String(text)) if text == crate::change::KNOWN_AFTER_APPLY => Ok(text.into()),
+            Some(unknown) if is_unknown(&unknown) => Ok(unknown),
             _ => Err(malformed()),
         }
     }
@@ -315,8 +322,8 @@ impl Evaluator<'_> {
         if delimiter.is_empty() {
             return Err(malformed());
         }
-        if source.contains(crate::change::KNOWN_AFTER_APPLY) {
-            return Ok(crate::change::KNOWN_AFTER_APPLY.into());
+        if source.contains(KNOWN_AFTER_APPLY) {
+            return Ok(KNOWN_AFTER_APPLY.into());
         }
         Ok(source.split(delimiter.as_str()).map(Value::from).collect())
     }
@@ -436,6 +443,9 @@ impl Evaluator<'_> {
         let malformed =
             || wrong("the attribute in Fn::ImportValue must be a string or a function that returns a string");
         let name = self.text(argument)?.ok_or_else(malformed)?;
+        if name.contains(KNOWN_AFTER_APPLY) {
+            return Ok(KNOWN_AFTER_APPLY.into());
+        }
         let value = self.world.import(&name).ok_or_else(|| TemplateError(format!("No export named {name} found")))?;
         Ok(value.into())
     }
@@ -447,6 +457,9 @@ impl Evaluator<'_> {
         for part in parts {
             texts.push(self.text(part)?.ok_or_else(malformed)?);
         }
+        if texts.iter().any(|text| text.contains(KNOWN_AFTER_APPLY)) {
+            return Ok(KNOWN_AFTER_APPLY.into());
+        }
         match texts.as_slice() {
             [block, count] => cidr::blocks(block, count, None),
             [block, count, bits] => cidr::blocks(block, count, Some(bits)),
@@ -457,6 +470,7 @@ impl Evaluator<'_> {
     fn length(&self, argument: &Value) -> Result<Value, TemplateError> {
         match self.evaluate(argument)? {
             Some(Value::Array(items)) => Ok(items.len().into()),
+            Some(unknown) if is_unknown(&unknown) => Ok(unknown),
             _ => Err(wrong("every Fn::Length object requires a list")),
         }
     }
@@ -471,6 +485,10 @@ impl Evaluator<'_> {
     fn text(&self, value: &Value) -> Result<Option<String>, TemplateError> {
         Ok(self.evaluate(value)?.as_ref().and_then(scalar_text))
     }
+}
+
+fn is_unknown(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains(KNOWN_AFTER_APPLY))
 }
 
 fn within(bytes: usize) -> Result<(), TemplateError> {

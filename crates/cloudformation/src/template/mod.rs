@@ -19,7 +19,7 @@ pub use declaration::{
 };
 pub use document::{Aliases, parse};
 pub use error::TemplateError;
-pub use function::{Evaluator, NoResources, PSEUDO_PARAMETERS, Pseudo, World};
+pub use function::{Evaluator, KNOWN_AFTER_APPLY, NoResources, PSEUDO_PARAMETERS, Pseudo, World};
 pub use parameter::{
     GivenParameter, ParameterDeclaration, ParameterKind, bind, declarations, reference_value, scalar_text,
 };
