@@ -1,95 +1,11 @@
-"""Starts the real program for the tests, and gives them real clients."""
+"""What every test starts from: the running program, a role, the test function, the AWS command line."""
 
-import os
-import pathlib
-import random
-import signal
-import socket
+import json
 import subprocess
-import time
 
-import boto3
+import functions
 import pytest
-from botocore.config import Config
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("CAUCE_BINARY", str(ROOT / "target/debug/cauce"))
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
-
-
-def free_port():
-    """A free port on loopback, below the range from which clients draw theirs."""
-    for _ in range(200):
-        port = random.randrange(20000, 32768)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("no free port below 32768")
-
-
-class Server:
-    """One run, or several in a row, of the program on one data folder."""
-
-    def __init__(self, data, **variables):
-        self.data = pathlib.Path(data)
-        self.port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.variables = variables
-        self.process = None
-
-    def start(self):
-        # Nothing of the tester's own environment may reach it.
-        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **self.variables}
-        self.log = open(self.data / "server.log", "ab")
-        command = [BINARY, "serve", "--data", str(self.data / "data"), "--listen", f"127.0.0.1:{self.port}"]
-        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended: {(self.data / 'server.log').read_text()}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            time.sleep(0.01)
-        raise RuntimeError("the server does not listen")
-
-    def kill(self):
-        """As a power cut would, short of the disk's."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        return self.process.wait(timeout=30)
-
-    def client(self, service, key="test", secret="test", token=None, **config):
-        options = {"retries": {"max_attempts": 0}, "parameter_validation": False, **config}
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            aws_session_token=token,
-            config=Config(**options),
-        )
-
-    def environment(self):
-        """What an unmodified command line needs to find this server, and nothing else."""
-        return {
-            "PATH": f"{pathlib.Path(os.sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(self.data),
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_PAGER": "",
-        }
+from program import Server
 
 
 @pytest.fixture(scope="session")
@@ -115,12 +31,57 @@ def name(request):
     return f"t{abs(hash(request.node.nodeid)) % 10**10}"
 
 
-def until(condition, what, seconds=30):
-    """Waits for a condition and returns its value; what never comes true is a failure, not a skip."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds} s")
+@pytest.fixture(scope="session")
+def code(tmp_path_factory):
+    """The package of the test function."""
+    return functions.compile_bootstrap(tmp_path_factory.mktemp("function"))
+
+
+@pytest.fixture(scope="session")
+def role(server):
+    """The ARN of a role that functions of the shared server may have."""
+    return functions.create_role(server, "plain")
+
+
+@pytest.fixture
+def function(server, role, code, name):
+    """Creates functions on the shared server, and returns their names."""
+    created = []
+
+    def create(handler, **settings):
+        own = f"{name}-{handler}-{len(created)}"
+        functions.create_function(server, own, settings.pop("Role", role), code, handler, **settings)
+        created.append(own)
+        return own
+
+    yield create
+    for own in created:
+        server.client("lambda").delete_function(FunctionName=own)
+
+
+class CommandLine:
+    """The AWS command line, as its users install it."""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.folder = folder
+
+    def run(self, *arguments):
+        """The finished process, whatever became of it."""
+        command = ["aws", *map(str, arguments)]
+        environment = self.server.environment()
+        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=120)
+
+    def __call__(self, *arguments):
+        """What a command that must succeed prints: read, if it is JSON."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+
+@pytest.fixture
+def aws(server, tmp_path):
+    return CommandLine(server, tmp_path)
