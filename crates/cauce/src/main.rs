@@ -9,6 +9,7 @@ mod explain;
 mod logs;
 mod progress;
 mod server;
+mod stack_events;
 mod trace;
 
 use std::process::ExitCode;

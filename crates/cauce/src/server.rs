@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use cauce_cloudformation::{CloudFormation, NoReferences, Ports};
 use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::stack_events::StackEvents;
 
 /// The name of the one node that owns an embedded store.
 const NODE: &str = "local";
@@ -88,6 +90,21 @@ impl Server {
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone(), identity.clone())));
 
+        let types = [
+            cauce_iam::resource_types(&iam),
+            logs::resource_types(&logs),
+            cauce_s3::resource_types(&s3),
+            cauce_lambda::resource_types(&lambda),
+            cauce_eventbridge::resource_types(&events),
+        ];
+        let ports = Ports {
+            objects: s3.clone(),
+            references: Arc::new(NoReferences),
+            events: Arc::new(StackEvents(events.clone())),
+            identity: identity.clone(),
+        };
+        let stacks = CloudFormation::open(db.clone(), env.clone(), types.concat(), ports);
+
         let admin = Admin { db: db.clone(), env: env.clone(), delivery: delivery.clone(), events: events.clone() };
         let front = Front::new(FrontOptions::default(), identity, env)
             .api(admin::api(admin))
@@ -96,12 +113,15 @@ impl Server {
             .api(logs::api(logs.clone()))
             .api(cauce_lambda::api(lambda.clone()))
             .api(cauce_eventbridge::api(events.clone()))
+            .api(cauce_cloudformation::api(stacks.clone()))
             .raw(s3.clone());
 
         delivery.start().await?;
+        stacks.resume().await?;
         let workers = vec![
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),
+            tokio::spawn(s3.clone().run_lifecycle()),
             tokio::spawn(logs.worker(stopped(&stop))),
         ];
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));
