@@ -215,7 +215,9 @@ impl EventBridge {
         };
         let malformed = |_| refuse(("MalformedDetail", "Detail is malformed.".to_owned()));
         let body = serde_json::to_vec(&envelope).map_err(malformed)?.into();
-        Ok(Event { id, bus, body, trace: call.trace.child(self.env.entropy()), ingested: now, hops: 0 })
+        // The request itself is no step of its own: what it puts follows from whatever caused the request.
+        let trace = Trace { parent: call.trace.parent, ..call.trace.child(self.env.entropy()) };
+        Ok(Event { id, bus, body, trace, ingested: now, hops: 0 })
     }
 
     /// Puts one event on its bus, in the request's transaction.
