@@ -103,6 +103,16 @@ pub trait Identity: Send + Sync + 'static {
     /// Only when the store cannot be read.
     async fn explain(&self, call: &Call, access: &Access<'_>) -> Result<Verdict, ServiceError>;
 
+    /// Whether `document` can stand as the policy of a resource (a bus, a queue, a bucket). A service asks before it keeps one:
+    /// a policy that cannot be read later denies everybody but the owner of the account.
+    ///
+    /// # Errors
+    /// What is wrong with it, in AWS's words where IAM has some; the service wraps it in its own error code.
+    fn check_resource_policy(&self, document: &str) -> Result<(), String> {
+        let _ = document;
+        Ok(())
+    }
+
     /// Refuses what the policies do not allow.
     ///
     /// # Errors
