@@ -142,7 +142,7 @@ impl Iam {
             account: self.account(),
             user: String::new(),
             active,
-            created: self.env.now(),
+            created: self.now(),
             made_by: made_by.cloned(),
         };
         self.db

@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-/// Entries of one cache; when they are reached the cache starts anew.
-const ENTRIES_MAX: usize = 4_096;
-
 pub(crate) struct Cache<V> {
+    /// When so many are reached, the cache starts anew.
+    entries_max: usize,
     entries: RwLock<HashMap<String, (u64, Arc<V>)>>,
 }
 
 impl<V> Cache<V> {
-    pub(crate) fn new() -> Cache<V> {
-        Cache { entries: RwLock::new(HashMap::new()) }
+    pub(crate) fn new(entries_max: usize) -> Cache<V> {
+        Cache { entries_max, entries: RwLock::new(HashMap::new()) }
     }
 
     pub(crate) fn get(&self, key: &str, generation: u64) -> Option<Arc<V>> {
@@ -29,7 +28,7 @@ impl<V> Cache<V> {
     pub(crate) fn put(&self, key: &str, generation: u64, value: V) -> Arc<V> {
         let value = Arc::new(value);
         let mut entries = self.entries.write();
-        if entries.len() >= ENTRIES_MAX {
+        if entries.len() >= self.entries_max {
             entries.clear();
         }
         entries.insert(key.to_owned(), (generation, Arc::clone(&value)));
@@ -39,17 +38,17 @@ impl<V> Cache<V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cache, ENTRIES_MAX};
+    use super::Cache;
 
     #[test]
     fn an_entry_of_another_generation_is_none() {
-        let cache = Cache::new();
+        let cache = Cache::new(8);
         cache.put("a", 1, 10);
         assert_eq!(cache.get("a", 1).as_deref(), Some(&10));
         assert_eq!(cache.get("a", 2), None);
-        for n in 0..=ENTRIES_MAX {
+        for n in 0..100 {
             cache.put(&n.to_string(), 1, n);
         }
-        assert!(cache.entries.read().len() <= ENTRIES_MAX);
+        assert!(cache.entries.read().len() <= 8);
     }
 }

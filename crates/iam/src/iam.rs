@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cauce_core::{Account, Arn, Blob, Env, ServiceError};
+use cauce_core::{Account, Arn, Blob, Env, ServiceError, Timestamp};
 use cauce_store::{Db, RangeReq, Tx, decode_row};
 use parking_lot::RwLock;
 
@@ -19,6 +19,10 @@ use crate::session::Sealer;
 /// Rows of one read when all entities are walked.
 const WALK_ROWS_MAX: usize = 100;
 const SERVER_KEY_BYTES: usize = 32;
+/// Roles, users, keys and sessions kept compiled, of each.
+const PRINCIPALS_KEPT_MAX: usize = 4_096;
+/// Policies of resources kept compiled, each up to 20 KB of text.
+const DOCUMENTS_KEPT_MAX: usize = 512;
 
 /// Whose installation this is.
 #[derive(Clone)]
@@ -109,11 +113,11 @@ impl Iam {
             env,
             options,
             sealer: Sealer::new(&key.bytes.0),
-            documents: Cache::new(),
-            roles: Cache::new(),
-            users: Cache::new(),
-            access_keys: Cache::new(),
-            sessions: Cache::new(),
+            documents: Cache::new(DOCUMENTS_KEPT_MAX),
+            roles: Cache::new(PRINCIPALS_KEPT_MAX),
+            users: Cache::new(PRINCIPALS_KEPT_MAX),
+            access_keys: Cache::new(PRINCIPALS_KEPT_MAX),
+            sessions: Cache::new(PRINCIPALS_KEPT_MAX),
             generation: Arc::new(AtomicU64::new(1)),
             paths: Arc::default(),
         };
@@ -184,6 +188,11 @@ impl Iam {
                 None => paths.remove(&key),
             };
         });
+    }
+
+    /// The present second: what IAM shows and tokens carry has no fractions.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_secs(self.env.now().as_secs())
     }
 
     pub(crate) fn generation(&self) -> u64 {

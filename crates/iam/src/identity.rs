@@ -235,8 +235,12 @@ impl Identity for Iam {
         if !crate::policy::decide_trust(&request, &facts.trust, &policies).is_allowed() {
             return Err(denied());
         }
-        let expires = self.env.now() + Duration::from_secs(FUNCTION_SESSION_S);
+        let expires = self.now() + Duration::from_secs(FUNCTION_SESSION_S);
         Ok(self.credentials(&facts, &session, name::session_key_id(false, self.env.entropy()), expires))
+    }
+
+    fn check_resource_policy(&self, document: &str) -> Result<(), String> {
+        Policy::parse(document, PolicyKind::Resource).map(|_| ()).map_err(|e| e.message().to_owned())
     }
 
     async fn explain(&self, call: &Call, access: &Access<'_>) -> Result<Verdict, ServiceError> {

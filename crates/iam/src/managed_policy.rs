@@ -291,7 +291,7 @@ impl Iam {
         check_document(&input.policy_document)?;
         let mut tags = Vec::new();
         name::merge_tags(&mut tags, input.tags.as_deref().unwrap_or_default())?;
-        let now = self.env.now();
+        let now = self.now();
         let first = VersionRecord { number: 1, document: input.policy_document.clone(), created: now };
         let fresh = PolicyRecord {
             name: input.policy_name.clone(),
@@ -373,7 +373,7 @@ impl Iam {
         of_aws(&input.policy_arn)?;
         check_document(&input.policy_document)?;
         let default = input.set_as_default.unwrap_or(false);
-        let now = self.env.now();
+        let now = self.now();
         self.db
             .transact(async |tx| {
                 let mut record = self.policy_record(&tx, &input.policy_arn).await?;
@@ -394,7 +394,7 @@ impl Iam {
     /// Makes `document` the default version, dropping the oldest other one if there is no room: what CloudFormation does.
     pub(crate) async fn replace_document(&self, arn: &str, document: &str) -> Result<PolicyRecord, IamError> {
         check_document(document)?;
-        let now = self.env.now();
+        let now = self.now();
         self.db
             .transact(async |tx| {
                 let mut record = self.policy_record(&tx, arn).await?;
@@ -417,7 +417,7 @@ impl Iam {
         _call: Call,
         input: PolicyVersionId,
     ) -> Result<(), IamError> {
-        let now = self.env.now();
+        let now = self.now();
         self.db
             .transact(async |tx| {
                 let mut record = self.policy_record(&tx, &input.policy_arn).await?;

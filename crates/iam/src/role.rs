@@ -261,7 +261,7 @@ impl Iam {
             name: input.role_name.clone(),
             id: name::entity_id("AROA", self.env.entropy()),
             path: path.to_owned(),
-            created: self.env.now(),
+            created: self.now(),
             trust: input.assume_role_policy_document.clone(),
             description: input.description.clone(),
             session_s_max: session_s.unwrap_or(SESSION_S_DEFAULT),

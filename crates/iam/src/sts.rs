@@ -203,7 +203,7 @@ impl Iam {
         let role = self.allowed_role(&call, &input, role, limits.as_ref().is_some_and(|l| !l.tags.is_empty())).await?;
         let seconds = input.duration_seconds.unwrap_or(SESSION_S_DEFAULT);
         check_duration(&call, &role, seconds, input.duration_seconds.is_some())?;
-        let expires = self.env.now() + Duration::from_secs(seconds.unsigned_abs());
+        let expires = self.now() + Duration::from_secs(seconds.unsigned_abs());
         let access_key_id = name::session_key_id(limits.is_some(), self.env.entropy());
         if let Some(record) = &limits {
             self.keep_session(&access_key_id, expires, record).await?;

@@ -209,7 +209,7 @@ impl Iam {
             name: input.user_name.clone(),
             id: name::entity_id("AIDA", self.env.entropy()),
             path: path.to_owned(),
-            created: self.env.now(),
+            created: self.now(),
             tags,
             permissions: Permissions { boundary: input.permissions_boundary.clone(), ..Permissions::default() },
             access_keys: Vec::new(),

@@ -164,3 +164,25 @@ proptest! {
         prop_assert_eq!(found, naive(&document, action, resource, &context));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn no_text_breaks_the_reader(
+        statements in collection::vec(statement(), 1..3),
+        at in 0_usize..400,
+        put in "[\\[\\]{}\",:$*?a-zé0-9]{0,4}",
+    ) {
+        let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+        let changed: String = text.chars().take(at).chain(put.chars()).chain(text.chars().skip(at + 1)).collect();
+        for kind in [PolicyKind::Inline, PolicyKind::Managed, PolicyKind::Trust, PolicyKind::Resource] {
+            // Whatever is accepted can be asked.
+            if let Ok(policy) = Policy::parse(&changed, kind) {
+                let own = [NamedPolicy { name: "p".into(), policy: policy.into() }];
+                let (caller, keys) = (principal("user/ann"), Written::new("k=a"));
+                let request = Request::new(&caller, "s:Get", "arn:aws:s:::r", &keys);
+                decide(&request, &Policies { identity: &own, ..Policies::default() });
+            }
+        }
+    }
+}

@@ -402,6 +402,8 @@ async fn services_are_let_in_by_the_resource() {
     assert_eq!(ask(Some(policy)).await, Verdict::Allowed("by statement rule-may of resource policy".into()));
     assert_eq!(ask(Some(&policy.replace("rule/r\"", "rule/s\""))).await, denied);
     assert_eq!(ask(None).await, denied);
+    assert_eq!(bench.iam.check_resource_policy(policy), Ok(()));
+    assert_eq!(bench.iam.check_resource_policy("{ no policy"), Err("Syntax errors in policy.".to_owned()));
     let broken = ask(Some("{ no policy")).await;
     assert_eq!(
         broken,

@@ -270,3 +270,28 @@ async fn lists_go_in_pages_by_path() {
                 must have value greater than or equal to 1";
     bench.refused("ListRoles", json!({ "MaxItems": 0 }), zero).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_lose_nothing() {
+    let bench = std::sync::Arc::new(Bench::new().await);
+    role(&bench, "shared").await;
+    let tasks: Vec<_> = (0..16)
+        .map(|n| {
+            let bench = std::sync::Arc::clone(&bench);
+            tokio::spawn(async move {
+                let name = format!("r{n}");
+                role(&bench, &name).await;
+                bench.ask("AttachRolePolicy", json!({ "RoleName": name, "PolicyArn": BASIC })).await;
+                let document =
+                    json!({ "RoleName": "shared", "PolicyName": name, "PolicyDocument": allow("s3:*", "*") });
+                bench.ask("PutRolePolicy", document).await;
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(bench.ask("GetPolicy", json!({ "PolicyArn": BASIC })).await["Policy"]["AttachmentCount"], 16);
+    let put = bench.ask("ListRolePolicies", json!({ "RoleName": "shared" })).await;
+    assert_eq!(put["PolicyNames"].as_array().unwrap().len(), 16);
+}
