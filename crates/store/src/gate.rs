@@ -1,6 +1,6 @@
 //! One attempt at a time on hot keys. Optimistic retries collapse when many transactions of one node want the same key: each
 //! commit makes all others start again. So a transaction that has lost waits at the gate of the key it lost, and while anyone
-//! waits there, newcomers that read the key wait as well.
+//! waits there, newcomers that read the key wait as well. A range counts as its first key.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

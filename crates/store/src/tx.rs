@@ -275,6 +275,9 @@ impl Tx {
         if req.limit > limit_max {
             return Err(StoreError::TooLarge { limit: limit_max, value: req.limit, what: "rows of a range" });
         }
+        if checked {
+            self.wait_if_hot(std::slice::from_ref(&req.start)).await;
+        }
         let mut rows = Vec::new();
         let mut rest = req.clone();
         while rows.len() < req.limit && rest.start < rest.end {

@@ -4,9 +4,9 @@
 //! memory, as an overlay over the index (redb), until a checkpoint writes it there, durably and in bulk, while commits go on; then
 //! the log before it is free. Opening reads the index as of the last checkpoint, and repeats what the log holds beyond it.
 //!
-//! Why not redb alone: on two cores with 64 writers of 300-byte records it commits half as often, since each of its commits
-//! copies and checksums the pages it touches; and a checkpoint of redb without the overlay would hold up all commits for as long
-//! as it takes.
+//! Why not redb alone: each of its commits copies and checksums the pages it touches. On two cores with 64 writers of 300-byte
+//! records, redb committing each batch was measured at 40 % of what a bare log does, redb behind a log but written with every batch
+//! at half of what it does with the overlay, where besides a checkpoint holds up no commit.
 
 mod committer;
 mod disk;
