@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::{Settings, architecture, check_tags, defaults};
 use crate::error::Error;
-use crate::keys;
 use crate::model::{AliasRecord, Code, Configuration, FunctionConfiguration, FunctionRecord, VersionRecord};
 use crate::name::{FunctionName, FunctionRef, LATEST, NAME_CHARS_MAX, check_name, check_qualifier};
 use crate::package::{Package, UNZIPPED_BYTES_MAX, ZIP_DIRECT_BYTES_MAX};
 use crate::service::Lambda;
+use crate::{keys, location};
 
 /// Functions on one page of a list. AWS: 50.
 const PAGE_MAX: usize = 50;
@@ -348,12 +348,13 @@ impl Lambda {
         let reference = FunctionRef::resolve(&call, &input.function_name, input.qualifier.as_deref())?;
         let (function, configuration, version) = self.configuration(&self.db.begin(), &reference).await?;
         let name = &reference.function;
-        let location = format!(
-            "http://{}/2015-03-31/functions/{}/package?Qualifier={}",
-            call.host,
-            name.name,
-            version.replace('$', "%24")
-        );
+        let path = format!("/2015-03-31/functions/{}/package", name.name);
+        let key = match location::key_of(&call) {
+            Some(id) => self.ports.identity.access_key(id).await?.map(|key| (id, key)),
+            None => None,
+        };
+        let key = key.as_ref().map(|(id, key)| (*id, key));
+        let location = location::link(&call, &path, &[("Qualifier", &version)], key, self.env.now());
         Ok(GetFunctionOutput {
             configuration: configuration.shown(name, &version, reference.qualifier.as_deref()),
             code: CodeLocation { repository_type: "S3", location },

@@ -251,9 +251,25 @@ fn error_name(error: FunctionError) -> &'static str {
     }
 }
 
-#[async_trait]
-impl Functions for Lambda {
-    async fn invoke(&self, call: &Call, invocation: Invocation) -> Result<InvocationOutcome, ServiceError> {
+impl Lambda {
+    /// As [`Functions::invoke`], but without the log's tail, for which the answer need not wait then.
+    ///
+    /// # Errors
+    /// As [`Functions::invoke`].
+    pub async fn invoke_without_tail(
+        &self,
+        call: &Call,
+        invocation: Invocation,
+    ) -> Result<InvocationOutcome, ServiceError> {
+        self.invoke_arn(call, invocation, false).await
+    }
+
+    async fn invoke_arn(
+        &self,
+        call: &Call,
+        invocation: Invocation,
+        tail: bool,
+    ) -> Result<InvocationOutcome, ServiceError> {
         let arn = &invocation.function;
         let Some(reference) = FunctionRef::from_arn(arn) else {
             return Err(Error::NotFound(format!("Function not found: {arn}")).into());
@@ -267,7 +283,7 @@ impl Functions for Lambda {
             trace: call.trace.child(self.env.entropy()).header(),
             client_context: None,
         };
-        let (plan, flown) = self.run(&deployment, work, LogWish { tail: true, written: false }).await?;
+        let (plan, flown) = self.run(&deployment, work, LogWish { tail, written: false }).await?;
         let log_tail = match flown.tail {
             Some(tail) => tail.await.unwrap_or_default(),
             None => Bytes::new(),
@@ -278,5 +294,12 @@ impl Functions for Lambda {
             executed_version: plan.version.clone(),
             log_tail,
         })
+    }
+}
+
+#[async_trait]
+impl Functions for Lambda {
+    async fn invoke(&self, call: &Call, invocation: Invocation) -> Result<InvocationOutcome, ServiceError> {
+        self.invoke_arn(call, invocation, true).await
     }
 }

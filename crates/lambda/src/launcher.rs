@@ -151,6 +151,8 @@ fn prepare(run: &Run) -> Result<(), String> {
         return Err("the server is gone".to_owned());
     }
     setsid().map_err(step("session"))?;
+    // Whoever is orphaned among what the function starts becomes its child again, and so ends with it. Survives `exec`.
+    prctl::set_child_subreaper(true).map_err(step("subreaper"))?;
     lower(Resource::RLIMIT_CORE, 0).map_err(step("core limit"))?;
     lower(Resource::RLIMIT_NOFILE, run.open_files_max).map_err(step("open file limit"))?;
     lower(Resource::RLIMIT_FSIZE, run.file_bytes_max).map_err(step("file size limit"))?;

@@ -41,6 +41,7 @@ mod function;
 mod invoke;
 mod keys;
 mod launcher;
+mod location;
 mod model;
 mod name;
 mod package;

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn every_form_of_a_name_is_understood() {
-        let check = |text: &str, expect: Option<(Option<&str>, Option<&str>, &str, Option<&str>)>| {
+        type Parts<'a> = (Option<&'a str>, Option<&'a str>, &'a str, Option<&'a str>);
+        let check = |text: &str, expect: Option<Parts<'_>>| {
             let expect = expect.map(|(region, account, name, qualifier)| Parsed { region, account, name, qualifier });
             assert_eq!(parse(text), expect, "{text}");
         };

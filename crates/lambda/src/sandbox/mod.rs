@@ -229,6 +229,7 @@ impl Sandbox {
                 self.end().await;
                 return Landing::Crashed(Crash::TimedOut { after: self.plan.timeout });
             }
+            self.scribe.nudge();
             if self.over_memory().await {
                 return Landing::Crashed(Crash::OutOfMemory);
             }

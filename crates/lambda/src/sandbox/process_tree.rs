@@ -6,12 +6,18 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How often the tree is looked for again after everything found was killed: something may have been started in between.
-const ROUNDS_MAX: usize = 64;
+/// How often the tree is looked for again after everything found was killed: something may have been started in between, and
+/// what was killed needs the processor once more before it is gone.
+const ROUNDS_MAX: usize = 5_000;
+
+/// How long the kernel is left alone with the killed. Not a wait of the service, so not one of its clock: virtual time must
+/// not stop it.
+const ROUND: Duration = Duration::from_millis(1);
 
 /// How many processes of one sandbox are counted for its memory.
 const MEMBERS_MAX: usize = 4_096;
@@ -26,7 +32,7 @@ struct Process {
 }
 
 /// Ends a sandbox: its first process, everything that descends from it, its whole session, and every process whose
-/// environment contains `variable` (`NAME=value`). Returns when none is left, or after 64 rounds.
+/// environment contains `variable` (`NAME=value`). Returns when none is left, or gives up after five seconds.
 ///
 /// Once the first process was waited for (`reaped`) its number may belong to a stranger, which is left alone.
 pub(crate) fn end(first: i32, variable: &str, reaped: bool) {
@@ -58,8 +64,7 @@ fn kill_all(pids: &[i32]) {
         // One that is gone already is what is wanted.
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
-    // Killed processes need a moment on another core to go; without it the next look finds them again.
-    std::thread::yield_now();
+    std::thread::sleep(ROUND);
 }
 
 /// The living members of the sandbox whose first process is `first`.

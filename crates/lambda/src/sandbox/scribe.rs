@@ -4,6 +4,8 @@
 //! lines and hands batches to [`Logs`], one batch on its way at a time. It never holds more than [`HELD_BYTES_MAX`]: beyond that
 //! it stops reading, and a function that keeps writing waits, alone.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,9 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cauce_core::ports::{LogBatch, LogLine, Logs};
-use cauce_core::{Account, Env, Region, Wait};
+use cauce_core::{Account, Env, Region, Timestamp, Wait};
+use parking_lot::Mutex;
 use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::process_tree;
 use super::report::Report;
@@ -49,10 +52,25 @@ const ENTRIES_MAX: usize = 32;
 /// pipe, and another thread that never stops writing must not keep the report away.
 const END_READ_BYTES_MAX: usize = 1_024 * 1_024;
 
+/// How often a process is asked for the most memory it ever used; a busy function would have it asked thousands of times.
+const PEAK_EVERY: Duration = Duration::from_millis(100);
+
 /// Hands entries to the task. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Scribe {
-    entries: mpsc::Sender<Entry>,
+    queue: Arc<Queue>,
+    /// Counts the scribes: the task ends with the last.
+    _alive: mpsc::Sender<Infallible>,
+}
+
+/// Entries on their way to the task.
+#[derive(Debug, Default)]
+struct Queue {
+    entries: Mutex<VecDeque<Entry>>,
+    /// Tells the task that there is something that cannot wait.
+    filled: Notify,
+    /// Tells whoever waits that the task has taken entries.
+    emptied: Notify,
 }
 
 #[derive(Debug)]
@@ -96,14 +114,17 @@ impl Scribe {
         pipe: pipe::Receiver,
         peak: Peak,
     ) -> (Scribe, Writer) {
-        let (entries, queue) = mpsc::channel(ENTRIES_MAX);
+        let (alive, gone) = mpsc::channel(1);
+        let queue = Arc::new(Queue::default());
         let writer = Writer {
             env,
             logs,
             destination,
             pipe: Some(pipe),
-            queue,
+            queue: Arc::clone(&queue),
+            gone,
             peak,
+            peak_asked: None,
             pid: 0,
             partial: Vec::new(),
             held: Vec::new(),
@@ -112,12 +133,17 @@ impl Scribe {
             tail: Vec::new(),
             waiting: Vec::new(),
         };
-        (Scribe { entries }, writer)
+        (Scribe { queue, _alive: alive }, writer)
     }
 
-    /// An invocation begins.
+    /// An invocation begins. The line alone does not wake the task: mostly the end follows at once.
     pub(crate) async fn start(&self, request_id: &str, version: &str) {
         self.add(Entry::Start(format!("START RequestId: {request_id} Version: {version}"))).await;
+    }
+
+    /// An invocation goes on for a while: what is known of it shall be seen.
+    pub(crate) fn nudge(&self) {
+        self.queue.filled.notify_one();
     }
 
     /// An invocation ended.
@@ -131,8 +157,25 @@ impl Scribe {
     }
 
     async fn add(&self, entry: Entry) {
-        // The task ends only when there is no scribe any more.
-        let _ = self.entries.send(entry).await;
+        let wake = !matches!(entry, Entry::Start(_));
+        loop {
+            let emptied = self.queue.emptied.notified();
+            tokio::pin!(emptied);
+            // Registered before the look, so that nothing is missed between the two.
+            emptied.as_mut().enable();
+            {
+                let mut entries = self.queue.entries.lock();
+                if entries.len() < ENTRIES_MAX {
+                    entries.push_back(entry);
+                    break;
+                }
+            }
+            self.queue.filled.notify_one();
+            emptied.await;
+        }
+        if wake {
+            self.queue.filled.notify_one();
+        }
     }
 }
 
@@ -142,8 +185,10 @@ pub(crate) struct Writer {
     logs: Arc<dyn Logs>,
     destination: Destination,
     pipe: Option<pipe::Receiver>,
-    queue: mpsc::Receiver<Entry>,
+    queue: Arc<Queue>,
+    gone: mpsc::Receiver<Infallible>,
     peak: Peak,
+    peak_asked: Option<Timestamp>,
     pid: i32,
     partial: Vec<u8>,
     held: Vec<LogLine>,
@@ -158,7 +203,8 @@ type Batch = Pin<Box<dyn Future<Output = Vec<oneshot::Sender<()>>> + Send>>;
 
 enum Event {
     Shipped(Vec<oneshot::Sender<()>>),
-    Queued(Option<Entry>),
+    Filled,
+    Abandoned,
     Readable,
     Lingered,
 }
@@ -182,7 +228,8 @@ impl Writer {
             let event = tokio::select! {
                 biased;
                 waiting = maybe(&mut on_its_way) => Event::Shipped(waiting),
-                entry = self.queue.recv(), if room => Event::Queued(entry),
+                () = self.queue.filled.notified(), if room => Event::Filled,
+                _ = self.gone.recv(), if room => Event::Abandoned,
                 () = readable(self.pipe.as_ref()), if room => Event::Readable,
                 () = maybe(&mut linger) => Event::Lingered,
             };
@@ -193,8 +240,14 @@ impl Writer {
                         let _ = waiter.send(());
                     }
                 }
-                Event::Queued(entry) => closed = self.enter(entry),
-                Event::Readable => closed = self.read_some(),
+                Event::Filled => self.take_entries(),
+                Event::Readable => self.read_some(),
+                Event::Abandoned => {
+                    self.take_entries();
+                    self.read_to_end();
+                    self.pipe = None;
+                    closed = true;
+                }
                 Event::Lingered => {
                     linger = None;
                     self.urgent = true;
@@ -203,22 +256,27 @@ impl Writer {
         }
     }
 
-    /// Returns whether it was the last.
-    fn enter(&mut self, entry: Option<Entry>) -> bool {
+    fn next_entry(&self) -> Option<Entry> {
+        let entry = self.queue.entries.lock().pop_front()?;
+        self.queue.emptied.notify_waiters();
+        Some(entry)
+    }
+
+    fn take_entries(&mut self) {
+        while let Some(entry) = self.next_entry() {
+            self.enter(entry);
+        }
+    }
+
+    fn enter(&mut self, entry: Entry) {
         match entry {
-            Some(Entry::Line(line)) => self.add(Bytes::from(line)),
-            Some(Entry::Start(line)) => {
+            Entry::Line(line) => self.add(Bytes::from(line)),
+            Entry::Start(line) => {
                 self.tail.clear();
                 self.add(Bytes::from(line));
             }
-            Some(Entry::End(end)) => self.end(*end),
-            None => {
-                self.read_to_end();
-                self.pipe = None;
-                return true;
-            }
+            Entry::End(end) => self.end(*end),
         }
-        false
     }
 
     fn end(&mut self, end: End) {
@@ -227,8 +285,12 @@ impl Writer {
             self.add(Bytes::from(line));
         }
         self.add(Bytes::from(format!("END RequestId: {}", end.report.request_id)));
-        if let Some(bytes) = process_tree::peak_bytes(self.pid) {
-            self.peak.fetch_max(bytes, Ordering::Relaxed);
+        let now = self.env.now();
+        if self.peak_asked.is_none_or(|asked| now.since(asked) >= PEAK_EVERY) {
+            self.peak_asked = Some(now);
+            if let Some(bytes) = process_tree::peak_bytes(self.pid) {
+                self.peak.fetch_max(bytes, Ordering::Relaxed);
+            }
         }
         self.add(Bytes::from(end.report.line(self.peak.load(Ordering::Relaxed))));
         if let Some(tail) = end.tail {
@@ -239,20 +301,18 @@ impl Writer {
         self.urgent = true;
     }
 
-    /// One read. Returns whether an entry that came meanwhile was the last.
-    fn read_some(&mut self) -> bool {
+    /// One read, in its place among the entries that came meanwhile.
+    fn read_some(&mut self) {
         let mut chunk = [0; 16 * 1_024];
-        let Some(len) = self.try_read(&mut chunk) else { return false };
-        // What a function prints in an invocation comes after the START that was queued before it got its work.
-        let entry = match self.queue.try_recv() {
-            Ok(entry @ Entry::Start(_)) => {
-                self.enter(Some(entry));
-                None
-            }
-            other => other.ok(),
-        };
+        let Some(len) = self.try_read(&mut chunk) else { return };
+        // What a function prints in an invocation comes after the START that was queued before it got its work, and before
+        // the END that is queued after its answer.
+        let starts = matches!(self.queue.entries.lock().front(), Some(Entry::Start(_)));
+        if starts && let Some(start) = self.next_entry() {
+            self.enter(start);
+        }
         self.split(chunk.get(..len).unwrap_or_default());
-        entry.is_some_and(|entry| self.enter(Some(entry)))
+        self.take_entries();
     }
 
     /// Whatever the pipe holds, and an unfinished line as a line.

@@ -10,6 +10,7 @@
 )]
 
 mod asynchronous;
+mod http;
 mod life;
 mod operations;
 mod resources;

@@ -103,7 +103,11 @@ async fn a_timeout_kills_whatever_was_started() {
     let lines = world.logs.of("f");
     let grandchildren: Vec<u64> = lines.iter().filter_map(|l| l.strip_prefix("grandchild ")?.parse().ok()).collect();
     assert_eq!(grandchildren.len(), 2, "{lines:?}");
-    let left: Vec<String> = grandchildren.iter().filter(|&&pid| alive(pid)).map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()).collect();
+    let left: Vec<String> = grandchildren
+        .iter()
+        .filter(|&&pid| alive(pid))
+        .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default())
+        .collect();
     assert_eq!(left, Vec::<String>::new(), "{grandchildren:?}");
     assert!(
         lines.iter().any(|l| l.starts_with("20") && l.ends_with(" Task timed out after 1.00 seconds")),
@@ -195,7 +199,8 @@ async fn a_runtime_that_never_asks_for_work_times_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_cannot_be_started_is_named() {
     let world = World::new().await;
-    let cases: [(&str, &[(&str, &[u8])], &str); 3] = [
+    type Case = (&'static str, &'static [(&'static str, &'static [u8])], &'static str);
+    let cases: [Case; 3] = [
         ("none", &[("other", b"x")], "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
         ("text", &[("bootstrap", b"no program")], "fork/exec /var/task/bootstrap: exec format error"),
         ("lost", &[("bootstrap", b"#!/no/such/shell\n")], "fork/exec /var/task/bootstrap: no such file or directory"),

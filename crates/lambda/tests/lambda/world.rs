@@ -230,8 +230,10 @@ struct FakeIdentity {
 
 #[async_trait]
 impl Identity for FakeIdentity {
-    async fn access_key(&self, _access_key_id: &str) -> Result<Option<AccessKey>, ServiceError> {
-        Ok(None)
+    async fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, ServiceError> {
+        let principal = Principal::Root { account: Account::DEFAULT, access_key_id: "test".into() };
+        let key = AccessKey { secret: "test".into(), session_token: None, principal, expires: None };
+        Ok((access_key_id == "test").then_some(key))
     }
 
     async fn assume_role(&self, role: &Arn, service: &str, session: &str) -> Result<Credentials, ServiceError> {

@@ -2,6 +2,8 @@
 //!
 //! `TEST_INIT` decides how it starts: `error` (posts an init error), `exit` (exits with status 3), `hang` (never asks for work).
 
+#![allow(clippy::unwrap_used, clippy::zombie_processes, reason = "a test program; what it leaves behind is the test")]
+
 use std::env;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
