@@ -142,7 +142,7 @@ pub(crate) fn changes(
             replacement: None,
             scope: Vec::new(),
             details: Vec::new(),
-            before_context: Some(target.shown(before.to_string())),
+            before_context: Some(target.shown(&before).to_string()),
             after_context: None,
         });
     }
@@ -181,7 +181,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn change(&self, record: Option<&ResourceRecord>) -> Option<ResourceChange> {
-        let after = self.target.shown(json!({ "Properties": self.after }).to_string());
+        let after = self.target.shown(&json!({ "Properties": self.after })).to_string();
         let mut change = ResourceChange {
             action: Action::Add,
             logical_resource_id: self.id.to_owned(),
@@ -234,13 +234,16 @@ impl Case<'_> {
             }
             .to_owned(),
         );
-        change.before_context = Some(self.target.shown(json!({ "Properties": current.properties }).to_string()));
+        change.before_context = Some(self.target.shown(&json!({ "Properties": current.properties })).to_string());
         Some(change)
     }
 
     fn detail(&self, name: &str, before: &Map<String, Value>) -> ChangeDetail {
         let (old, new) = (before.get(name), self.after.get(name));
-        let text = |value: &Value| self.target.shown(scalar_text(value).unwrap_or_else(|| value.to_string()));
+        let text = |value: &Value| {
+            let value = self.target.shown(value);
+            scalar_text(&value).unwrap_or_else(|| value.to_string())
+        };
         let unknown = new.is_some_and(|value| value.to_string().contains(KNOWN_AFTER_APPLY));
         let replaces = self.types.replaces(&self.declared.type_name, &[name.to_owned()]);
         let (change_source, causing_entity) = self.cause(name);

@@ -131,18 +131,18 @@ mod tests {
 
     #[test]
     fn secrets_are_named_by_name_or_arn() {
-        let check = |text: &str, expect: Option<(&str, Option<&str>, Option<&str>, Option<&str>)>| {
-            let expect = expect.map(|(id, key, stage, version)| Secret { id: id.to_owned(), key, stage, version });
+        let check = |text: &str, expect: Option<(&str, [Option<&str>; 3])>| {
+            let expect = expect.map(|(id, [key, stage, version])| Secret { id: id.to_owned(), key, stage, version });
             assert_eq!(Secret::read(text), expect, "{text}");
         };
-        check("name", Some(("name", None, None, None)));
-        check("name:SecretString:password", Some(("name", Some("password"), None, None)));
-        check("name:SecretString:password::", Some(("name", Some("password"), None, None)));
-        check("name:SecretString:::v1", Some(("name", None, None, Some("v1"))));
+        check("name", Some(("name", [None, None, None])));
+        check("name:SecretString:password", Some(("name", [Some("password"), None, None])));
+        check("name:SecretString:password::", Some(("name", [Some("password"), None, None])));
+        check("name:SecretString:::v1", Some(("name", [None, None, Some("v1")])));
         let arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf";
         check(
             &format!("{arn}:SecretString:password:AWSPREVIOUS:"),
-            Some((arn, Some("password"), Some("AWSPREVIOUS"), None)),
+            Some((arn, [Some("password"), Some("AWSPREVIOUS"), None])),
         );
         check("name:SecretBinary", None);
         check("", None);

@@ -28,6 +28,9 @@ pub const TAGS_MAX: usize = 50;
 pub const CIDR_BLOCKS_MAX: u32 = 256;
 /// Bytes of a text that functions of a template build.
 pub const TEXT_BYTES_MAX: usize = 1_048_576;
+/// Bytes of the properties of all resources of a template, functions resolved, as JSON: what an operation stores in one commit
+/// is a small multiple of it.
+pub const PROPERTIES_BYTES_MAX: usize = 2 * 1_048_576;
 
 /// Stacks that exist at the same time in one account and region.
 pub const STACKS_MAX: usize = 2_000;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::limits::PROPERTIES_BYTES_MAX;
 use crate::model::{BoundParameter, Settings, StackRecord, TemplateRecord};
 use crate::sam;
 use crate::template::{
@@ -151,9 +152,14 @@ impl Prepared {
         template::check_rules(&self.template, &self.values, &self.conditions, &self.pseudo)?;
         let anything = Anything { active: &self.active, exports: &self.exports };
         let evaluator = self.evaluator(&anything);
+        let mut bytes: usize = 0;
         for id in &self.active {
-            if let Some(resource) = self.template.resources.get(id) {
-                evaluator.properties(&resource.properties)?;
+            let Some(resource) = self.template.resources.get(id) else { continue };
+            let properties = evaluator.properties(&resource.properties)?;
+            bytes = bytes.saturating_add(serde_json::to_vec(&properties).map_or(usize::MAX, |text| text.len()));
+            if bytes > PROPERTIES_BYTES_MAX {
+                let limit = format!("the properties of all resources take more than {PROPERTIES_BYTES_MAX} bytes");
+                return Err(TemplateError::function(limit).into());
             }
         }
         for (_, output) in self.outputs() {
@@ -185,8 +191,19 @@ impl Prepared {
         }
     }
 
-    /// A text without the values that are never shown.
-    pub(crate) fn shown(&self, text: String) -> String {
-        self.hidden.iter().fold(text, |text, value| text.replace(value.as_str(), "****"))
+    /// A value without the values that are never shown.
+    pub(crate) fn shown(&self, value: &Value) -> Value {
+        match value {
+            _ if self.hidden.is_empty() => value.clone(),
+            Value::String(text) => {
+                let masked =
+                    self.hidden.iter().fold(text.clone(), |text, hidden| text.replace(hidden.as_str(), "****"));
+                Value::String(masked)
+            }
+            Value::Number(number) if self.hidden.contains(&number.to_string()) => "****".into(),
+            Value::Array(items) => items.iter().map(|item| self.shown(item)).collect(),
+            Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), self.shown(value))).collect(),
+            other => other.clone(),
+        }
     }
 }

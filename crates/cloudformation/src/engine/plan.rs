@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use super::state::State;
 use crate::change::changed_properties;
-use crate::limits::RESOURCES_AT_ONCE;
+use crate::limits::{PROPERTIES_BYTES_MAX, RESOURCES_AT_ONCE};
 use crate::model::{Instance, Phase, ResourceRecord, ResourceStatus, Step};
 use crate::name;
-use crate::template::ResourceDeclaration;
+use crate::template::{ResourceDeclaration, TemplateError};
 use crate::types::Types;
 use crate::world::Live;
 
@@ -105,7 +105,7 @@ fn start(state: &mut State, types: &Types, id: &str) -> Option<Task> {
     let imported = world.imported.into_inner();
     state.imported.extend(imported);
     ensure_record(state, id, &declared);
-    let properties = match evaluated {
+    let properties = match evaluated.and_then(|properties| within(id, properties)) {
         Ok(properties) => properties,
         Err(error) => {
             fail(state, id, error.0);
@@ -126,6 +126,15 @@ fn start(state: &mut State, types: &Types, id: &str) -> Option<Task> {
         return None;
     }
     begin_step(state, types, id, &declared, properties, step)
+}
+
+/// What is stored of a resource is bounded, whatever its references turn out to be.
+fn within(id: &str, properties: Map<String, Value>) -> Result<Map<String, Value>, TemplateError> {
+    let bytes = serde_json::to_vec(&properties).map_or(usize::MAX, |text| text.len());
+    if bytes <= PROPERTIES_BYTES_MAX {
+        return Ok(properties);
+    }
+    Err(TemplateError(format!("the properties of {id} take {bytes} bytes, the limit is {PROPERTIES_BYTES_MAX}")))
 }
 
 fn step_for(
@@ -327,8 +336,8 @@ fn restore_one(state: &mut State, id: &str) -> Option<Task> {
 /// Deletes what is doomed and on which nothing else that is doomed was made.
 fn deletions(state: &mut State, running: &Running, room: usize) -> Vec<Task> {
     skip_retained(state);
-    let waiting: Vec<String> = state.resources.keys().rev().cloned().collect();
-    let mut ready: Vec<String> = waiting.into_iter().filter(|id| dependents(state, id).is_empty()).collect();
+    let needed = needed(state);
+    let mut ready: Vec<String> = state.resources.keys().rev().filter(|id| !needed.contains(*id)).cloned().collect();
     let undone = |state: &State, id: &String| {
         state.resources.get(id).is_some_and(|record| record.doomed.iter().any(|one| !one.failed && !one.retained))
     };
@@ -362,6 +371,15 @@ fn deletions(state: &mut State, running: &Running, room: usize) -> Vec<Task> {
     tasks
 }
 
+/// The resources on which something doomed of another was made.
+fn needed(state: &State) -> BTreeSet<String> {
+    let of = |(id, record): (&String, &ResourceRecord)| {
+        let depends_on = record.doomed.iter().flat_map(|one| one.instance.depends_on.iter());
+        depends_on.filter(|before| *before != id).cloned().collect::<Vec<_>>()
+    };
+    state.resources.iter().flat_map(of).collect()
+}
+
 /// The other resources of which something doomed was made on `id`.
 fn dependents<'a>(state: &'a State, id: &str) -> Vec<&'a String> {
     let needs = |record: &ResourceRecord| {
@@ -393,7 +411,11 @@ fn stuck(state: &State) -> BTreeSet<String> {
 fn skip_retained(state: &mut State) {
     loop {
         let stays = |record: &ResourceRecord| record.doomed.iter().any(|one| one.retained);
-        let next = state.resources.iter().find(|(id, record)| stays(record) && dependents(state, id).is_empty());
+        if !state.resources.values().any(stays) {
+            return;
+        }
+        let needed = needed(state);
+        let next = state.resources.iter().find(|(id, record)| stays(record) && !needed.contains(*id));
         let Some(id) = next.map(|(id, _)| id.clone()) else { return };
         let Some(record) = state.resources.get_mut(&id) else { return };
         let retained: Vec<String> =

@@ -253,7 +253,10 @@ impl Engine {
                 }
                 Work::Update(mut request) => {
                     request.properties = dynamic::resolve(&request.properties, &*self.references, call).await?;
-                    request.previous = dynamic::resolve(&request.previous, &*self.references, call).await?;
+                    // What the old references stood for may be gone.
+                    if let Ok(previous) = dynamic::resolve(&request.previous, &*self.references, call).await {
+                        request.previous = previous;
+                    }
                     kind.update(call, request).await.map(Outcome::Provisioned).map_err(|error| shown(&error))
                 }
                 // What is deleted needs no secrets, and the references may be gone by now.

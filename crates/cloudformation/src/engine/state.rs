@@ -157,8 +157,8 @@ impl State {
         self.dirty.insert(id.to_owned());
         let Some(record) = self.resources.get(id) else { return };
         let shown = |properties: Map<String, Value>| {
-            let text = Value::Object(properties).to_string();
-            self.target.as_ref().map_or(text.clone(), |target| target.shown(text))
+            let properties = Value::Object(properties);
+            self.target.as_ref().map_or_else(|| properties.to_string(), |target| target.shown(&properties).to_string())
         };
         let event = EventRecord {
             id: format!("{id}-{}-{}", status.as_str(), self.now.iso_millis()),

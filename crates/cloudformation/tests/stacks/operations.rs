@@ -1,14 +1,11 @@
 //! Stack operations from outside: what is made, changed, undone and told.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{Lab, ROLE_ARN, delete, request, shown, stack_of, thing};
 use cauce_cloudformation::{DescribeInput, ParameterInput, ResourceInput, StackRequest};
 use serde_json::{Value, json};
-use support::{Lab, ROLE_ARN, delete, request, shown, stack_of, thing};
 
 fn chain() -> Value {
     json!({
@@ -362,7 +359,7 @@ async fn secrets_do_not_come_to_rest() {
     assert_eq!(parameters, [("****", None), ("/version", Some("21"))]);
     let missing = json!({
         "Parameters": {"V": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/none"}},
-        "Resources": {"A": support::thing(json!({}))},
+        "Resources": {"A": crate::support::thing(json!({}))},
     });
     let other = StackRequest { stack_name: "other".to_owned(), ..request(&missing) };
     assert_eq!(lab.create_with(other).await.unwrap_err(), "ValidationError /none is not there");

@@ -1,15 +1,12 @@
 //! Change sets as the deploy tools use them.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{Lab, shown, stack_of, thing};
 use cauce_cloudformation::{
     Action, ChangeSetInput, ChangeSetView, CreateChangeSetInput, GetTemplateInput, TemplateInput,
 };
 use serde_json::{Value, json};
-use support::{Lab, shown, stack_of, thing};
 
 fn input(kind: &str, name: &str, template: &Value) -> CreateChangeSetInput {
     CreateChangeSetInput {

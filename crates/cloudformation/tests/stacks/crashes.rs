@@ -1,12 +1,9 @@
 //! The program ends at every moment of an operation, and is started again: the outcome is the same.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{Crash, Lab, delete, request, stack_of, thing};
 use serde_json::{Value, json};
-use support::{Crash, Lab, delete, request, stack_of, thing};
 
 fn before() -> Value {
     stack_of(json!({
@@ -27,22 +24,40 @@ fn after() -> Value {
 /// What an operation is, and what makes it fail.
 #[derive(Clone, Copy, Debug)]
 enum Case {
-    Create { failing: Option<&'static str> },
-    Update { failing: Option<&'static str> },
+    Create {
+        failing: Option<&'static str>,
+    },
+    Update {
+        failing: Option<&'static str>,
+    },
     Delete,
+    /// A stack within a stack is made.
+    Nested,
+}
+
+fn outer() -> Value {
+    stack_of(json!({
+        "Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://s3.amazonaws.com/b/inner"}},
+        "User": thing(json!({"Link": {"Fn::GetAtt": ["Inner", "Outputs.Name"]}})),
+    }))
 }
 
 impl Case {
     fn failing(self) -> Option<&'static str> {
         match self {
             Case::Create { failing } | Case::Update { failing } => failing,
-            Case::Delete => None,
+            Case::Delete | Case::Nested => None,
         }
     }
 
     /// What there was before; the names are the same in every run.
     async fn arrange(self, lab: &Lab) {
-        if !matches!(self, Case::Create { .. }) {
+        let inner = json!({
+            "Resources": {"I": thing(json!({})), "J": thing(json!({"Link": {"Ref": "I"}}))},
+            "Outputs": {"Name": {"Value": {"Ref": "J"}}},
+        });
+        lab.bucket.0.lock().insert("b/inner".to_owned(), inner.to_string());
+        if !matches!(self, Case::Create { .. } | Case::Nested) {
             lab.create(&before()).await.unwrap();
             lab.cloud.taken_calls();
         }
@@ -57,6 +72,7 @@ impl Case {
             match self {
                 Case::Create { .. } => drop(service.create_stack(call, request(&before())).await),
                 Case::Update { .. } => drop(service.update_stack(call, request(&after())).await),
+                Case::Nested => drop(service.create_stack(call, request(&outer())).await),
                 Case::Delete => drop(service.delete_stack(call, delete("app")).await),
             }
         })
@@ -106,7 +122,7 @@ impl Lab {
     /// The ARN of the stack, which also finds it when it is deleted.
     async fn events_id(&self) -> String {
         let list = Arc::clone(&self.service).list_stacks(self.call(), Default::default()).await.unwrap();
-        list.stack_summaries.into_iter().next().unwrap().stack_id
+        list.stack_summaries.into_iter().find(|stack| stack.stack_name == "app").unwrap().stack_id
     }
 }
 
@@ -133,4 +149,9 @@ async fn a_rollback_of_an_update_goes_on() {
 #[tokio::test]
 async fn a_deletion_goes_on() {
     check(Case::Delete).await;
+}
+
+#[tokio::test]
+async fn a_stack_within_a_stack_goes_on() {
+    check(Case::Nested).await;
 }
