@@ -86,13 +86,13 @@ impl Server {
         let s3 =
             S3::open(db.clone(), env.clone(), identity.clone(), S3Options { dir: config.data.join("objects") }).await?;
         let lambda = open_lambda(config, address, &db, &env, &identity, &logs, &s3, &delivery).await?;
-        let events = EventBridge::open(db.clone(), env.clone(), delivery.clone());
+        let events = EventBridge::open(db.clone(), env.clone(), delivery.clone(), identity.clone());
         delivery.register("lambda", lambda.target());
-        delivery.register("events", Arc::new(BusTarget::new(events.clone(), identity.clone())));
+        delivery.register("events", Arc::new(BusTarget::new(events.clone())));
 
         let types = [
             cauce_iam::resource_types(&iam),
-            logs::resource_types(&logs),
+            logs::resource_types(&logs, &identity),
             cauce_s3::resource_types(&s3),
             cauce_lambda::resource_types(&lambda),
             cauce_eventbridge::resource_types(&events),

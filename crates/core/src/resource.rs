@@ -116,6 +116,9 @@ pub struct Provisioned {
 }
 
 /// One resource type of one service.
+///
+/// `call` is the deployer's (or that of the stack's role), and nobody has asked yet what it may do: an implementation authorizes
+/// each of the service's actions that it performs, else a template would be a way around the policies.
 #[async_trait]
 pub trait ResourceType: Send + Sync + 'static {
     /// What a template may say of it.

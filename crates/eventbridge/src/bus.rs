@@ -338,6 +338,8 @@ impl EventBridge {
         let id = EventBridge::bus_id(&call, input.event_bus_name.as_deref());
         self.change_policy(&id, |policy| match &input.policy {
             Some(text) => {
+                // One that nobody could read would deny everybody.
+                self.identity.check_resource_policy(text).map_err(|_| bad_policy())?;
                 let parsed: Value = serde_json::from_str(text).map_err(|_| bad_policy())?;
                 *policy = Some(parsed.is_object().then_some(parsed).ok_or_else(bad_policy)?);
                 Ok(())

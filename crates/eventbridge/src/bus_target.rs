@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cauce_core::ports::{Access, Identity, Verdict};
+use cauce_core::ports::{Access, Verdict};
 use cauce_core::{Call, Principal, ServiceError};
 use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Target};
 use cauce_store::Tx;
@@ -18,13 +18,12 @@ use crate::service::EventBridge;
 /// Takes effects on event buses; register it for `events`.
 pub struct BusTarget {
     events: Arc<EventBridge>,
-    identity: Arc<dyn Identity>,
 }
 
 impl BusTarget {
     /// The target that puts events on the buses of `events`.
-    pub fn new(events: Arc<EventBridge>, identity: Arc<dyn Identity>) -> BusTarget {
-        BusTarget { events, identity }
+    pub fn new(events: Arc<EventBridge>) -> BusTarget {
+        BusTarget { events }
     }
 
     /// Whether the effect's account may put events on the bus: its own account may, another one if the bus's policy says so.
@@ -50,7 +49,7 @@ impl BusTarget {
             resource_policy: policy.as_deref(),
             context: Vec::new(),
         };
-        match self.identity.explain(&call, &access).await? {
+        match self.events.identity.explain(&call, &access).await? {
             Verdict::Allowed(_) => Ok(()),
             Verdict::Denied(why) => {
                 let message = format!("account {} may not put events on {} {why}", effect.account, effect.target);

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cauce_core::ports::Access;
 use cauce_core::{
-    Call, CreateRequest, DeleteRequest, Property, Provisioned, ResourceSchema, ResourceType, ServiceError,
+    Arn, Call, CreateRequest, DeleteRequest, Property, Provisioned, ResourceSchema, ResourceType, ServiceError,
     UpdateRequest,
 };
 use cauce_wire::Input;
@@ -17,7 +18,7 @@ use crate::bus::{CreateEventBus, DeleteEventBus, UpdateEventBus};
 use crate::error::Error;
 use crate::model::DEFAULT_BUS;
 use crate::rule::{DeleteRule, PutRule};
-use crate::service::{EventBridge, bus_arn};
+use crate::service::{EventBridge, bus_arn, rule_arn};
 use crate::target::{PutTargets, RemoveTargets};
 
 /// The resource types of EventBridge, for CloudFormation.
@@ -28,6 +29,18 @@ pub fn resource_types(events: &Arc<EventBridge>) -> Vec<Arc<dyn ResourceType>> {
         Arc::new(BusPolicyType(Arc::clone(events))),
     ]
 }
+
+impl EventBridge {
+    /// Refuses a deployer who may not do `action`.
+    async fn may(&self, call: &Call, action: &str, resource: &Arn) -> Result<(), ServiceError> {
+        let access = Access { action, resource: resource.as_str(), ..Access::default() };
+        self.identity.authorize(call, &access).await
+    }
+}
+
+/// The tags by which a rule remembers the stack it belongs to, as AWS sets them.
+const STACK_TAG: &str = "aws:cloudformation:stack-id";
+const LOGICAL_TAG: &str = "aws:cloudformation:logical-id";
 
 /// Reads properties as the input of an operation and checks its constraints.
 fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceError> {
@@ -121,6 +134,11 @@ impl RuleType {
     async fn put(&self, call: &Call, name: &str, properties: &Map<String, Value>) -> Result<Provisioned, ServiceError> {
         let wishes = rule_wishes(name, properties)?;
         let bus = wishes.rule.event_bus_name.clone();
+        let own_arn = rule_arn(&EventBridge::bus_id(call, bus.as_deref()), name);
+        self.0.may(call, "events:PutRule", &own_arn).await?;
+        if wishes.targets.is_some() {
+            self.0.may(call, "events:PutTargets", &own_arn).await?;
+        }
         let wanted: Vec<String> =
             wishes.targets.iter().flat_map(|put| put.targets.iter().map(|t| t.id.clone())).collect();
         let arn = Arc::clone(&self.0).put_rule(call.clone(), wishes.rule).await?.rule_arn;
@@ -149,6 +167,7 @@ impl RuleType {
         };
         let ids: Vec<String> = rule.targets.into_iter().map(|target| target.id).filter(unwanted).collect();
         if !ids.is_empty() {
+            self.0.may(call, "events:RemoveTargets", &rule_arn(&id, name)).await?;
             let input = RemoveTargets { rule: name.to_owned(), event_bus_name: bus, ids };
             Arc::clone(&self.0).remove_targets(call.clone(), input).await?;
         }
@@ -164,7 +183,25 @@ impl ResourceType for RuleType {
 
     async fn create(&self, call: &Call, request: CreateRequest) -> Result<Provisioned, ServiceError> {
         let name = request.properties.get("Name").and_then(Value::as_str).unwrap_or(&request.generated_name);
-        self.put(call, name, &request.properties).await
+        let bus = request.properties.get("EventBusName").and_then(Value::as_str);
+        let own = [(STACK_TAG, &request.stack_id), (LOGICAL_TAG, &request.logical_id)];
+        let id = EventBridge::bus_id(call, bus);
+        match self.0.rule(&self.0.db.begin(), &id, name).await {
+            // Made by an earlier run of this very request, which did not live to hear so.
+            Ok(found) if own.iter().all(|(key, value)| found.tags.get(*key) == Some(*value)) => {}
+            Ok(_) => {
+                let message = format!("Rule {name} already exists on EventBus {}.", id.name);
+                return Err(ServiceError::new(400, "ResourceAlreadyExistsException", message));
+            }
+            Err(Error::NoRule { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut properties = request.properties.clone();
+        let tags = properties.entry("Tags").or_insert_with(|| json!([]));
+        if let Some(tags) = tags.as_array_mut() {
+            tags.extend(own.iter().map(|(key, value)| json!({ "Key": key, "Value": value })));
+        }
+        self.put(call, name, &properties).await
     }
 
     async fn update(&self, call: &Call, request: UpdateRequest) -> Result<Provisioned, ServiceError> {
@@ -174,6 +211,7 @@ impl ResourceType for RuleType {
     async fn delete(&self, call: &Call, request: DeleteRequest) -> Result<(), ServiceError> {
         let (bus, name) = rule_of(&request.physical_id);
         self.drop_targets(call, bus.clone(), &name, |_| true).await?;
+        self.0.may(call, "events:DeleteRule", &rule_arn(&EventBridge::bus_id(call, bus.as_deref()), &name)).await?;
         match Arc::clone(&self.0).delete_rule(call.clone(), DeleteRule { name, event_bus_name: bus }).await {
             Err(Error::NoBus(_)) => Ok(()),
             other => other.map_err(ServiceError::from),
@@ -214,17 +252,24 @@ impl ResourceType for BusType {
     async fn create(&self, call: &Call, request: CreateRequest) -> Result<Provisioned, ServiceError> {
         let input: CreateEventBus = read(Value::Object(request.properties))?;
         let name = input.name.clone();
+        self.0.may(call, "events:CreateEventBus", &bus_arn(&EventBridge::bus_id(call, Some(&name)))).await?;
         Arc::clone(&self.0).create_event_bus(call.clone(), input).await?;
         Ok(BusType::provisioned(call, &name))
     }
 
     async fn update(&self, call: &Call, request: UpdateRequest) -> Result<Provisioned, ServiceError> {
         let input: UpdateEventBus = read(Value::Object(request.properties))?;
+        self.0
+            .may(call, "events:UpdateEventBus", &bus_arn(&EventBridge::bus_id(call, Some(&request.physical_id))))
+            .await?;
         Arc::clone(&self.0).update_event_bus(call.clone(), input).await?;
         Ok(BusType::provisioned(call, &request.physical_id))
     }
 
     async fn delete(&self, call: &Call, request: DeleteRequest) -> Result<(), ServiceError> {
+        self.0
+            .may(call, "events:DeleteEventBus", &bus_arn(&EventBridge::bus_id(call, Some(&request.physical_id))))
+            .await?;
         let input = DeleteEventBus { name: request.physical_id };
         Ok(Arc::clone(&self.0).delete_event_bus(call.clone(), input).await?)
     }
@@ -255,6 +300,7 @@ impl BusPolicyType {
         };
         let mut statement = statement.clone();
         statement.insert("Sid".to_owned(), sid.into());
+        self.0.may(call, "events:PutPermission", &bus_arn(&id)).await?;
         self.0.change_policy(&id, |policy| set_statement(policy, sid, Some(&statement))).await?;
         Ok(Provisioned { physical_id: format!("{}|{sid}", id.name), attributes: Map::new() })
     }
@@ -286,6 +332,7 @@ impl ResourceType for BusPolicyType {
     async fn delete(&self, call: &Call, request: DeleteRequest) -> Result<(), ServiceError> {
         let (bus, sid) = request.physical_id.split_once('|').unwrap_or((DEFAULT_BUS, &request.physical_id));
         let id = EventBridge::bus_id(call, Some(bus));
+        self.0.may(call, "events:RemovePermission", &bus_arn(&id)).await?;
         match self.0.change_policy(&id, |policy| set_statement(policy, sid, None)).await {
             Err(Error::NoBus(_)) => Ok(()),
             other => other.map_err(ServiceError::from),

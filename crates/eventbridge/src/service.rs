@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use cauce_core::ports::Identity;
 use cauce_core::{Arn, Call, Env, Timestamp};
 use cauce_delivery::Delivery;
 use cauce_store::{Db, Tx};
@@ -32,6 +33,7 @@ pub struct EventBridge {
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) delivery: Delivery,
+    pub(crate) identity: Arc<dyn Identity>,
     pub(crate) routes: Routes,
     /// Wakes the timer when the next tick may have changed.
     pub(crate) ticks_changed: tokio::sync::Notify,
@@ -40,9 +42,9 @@ pub struct EventBridge {
 impl EventBridge {
     /// The service on this store. Register [`crate::BusTarget`] for `events` with `delivery`, and run
     /// [`EventBridge::run_schedules`], to have buses as targets and schedules.
-    pub fn open(db: Db, env: Env, delivery: Delivery) -> Arc<EventBridge> {
+    pub fn open(db: Db, env: Env, delivery: Delivery, identity: Arc<dyn Identity>) -> Arc<EventBridge> {
         let routes = Routes::default();
-        Arc::new(EventBridge { db, env, delivery, routes, ticks_changed: tokio::sync::Notify::new() })
+        Arc::new(EventBridge { db, env, delivery, identity, routes, ticks_changed: tokio::sync::Notify::new() })
     }
 
     /// The bus that a request means: a name or an ARN, the default bus if neither is given.

@@ -84,10 +84,10 @@ impl World {
         let env = Env::new(clock.clone(), SeededEntropy::new(seed));
         let owner = Owner::acquire_all(&db, "test").await.unwrap();
         let delivery = Delivery::new(db.clone(), env.clone(), owner);
-        let events = EventBridge::open(db.clone(), env.clone(), delivery.clone());
         let identity: Arc<dyn Identity> = Arc::new(Everyone);
+        let events = EventBridge::open(db.clone(), env.clone(), delivery.clone(), Arc::clone(&identity));
         delivery.register("lambda", Arc::clone(&consumer) as Arc<dyn Target>);
-        delivery.register("events", Arc::new(BusTarget::new(Arc::clone(&events), Arc::clone(&identity))));
+        delivery.register("events", Arc::new(BusTarget::new(Arc::clone(&events))));
         delivery.start().await.unwrap();
         let timer = tokio::spawn(run_schedules(Arc::clone(&events)));
         World { db, env, clock, delivery, consumer, api: api(Arc::clone(&events)), events, identity, timer }
@@ -477,10 +477,21 @@ async fn a_template_makes_changes_and_removes_a_rule() {
         properties: first.clone(),
     };
     let made = rule.create(&w.call(), create.clone()).await.unwrap();
-    assert_eq!(made, rule.create(&w.call(), create).await.unwrap(), "a repeated create finds the first");
+    assert_eq!(made, rule.create(&w.call(), create.clone()).await.unwrap(), "a repeated create finds the first");
+    let foreign = CreateRequest { stack_id: "other".into(), ..create };
+    assert_eq!(rule.create(&w.call(), foreign).await.unwrap_err().code(), "ResourceAlreadyExistsException");
     assert_eq!(made.physical_id, "s-R-ABC");
     assert_eq!(made.attributes["Arn"], "arn:aws:events:us-east-1:000000000000:rule/s-R-ABC");
     let second = properties(json!({"EventPattern": {"source": ["app"]}, "Targets": [{"Arn": G, "Id": "b"}]}));
+    let mut stranger = w.call();
+    stranger.principal = Arc::new(cauce_core::Principal::Anonymous);
+    let again = CreateRequest {
+        stack_id: "s".into(),
+        logical_id: "S".into(),
+        generated_name: "s-S-ABC".into(),
+        properties: second.clone(),
+    };
+    assert_eq!(rule.create(&stranger, again).await.unwrap_err().code(), "AccessDeniedException");
     let update = UpdateRequest {
         stack_id: "s".into(),
         logical_id: "R".into(),

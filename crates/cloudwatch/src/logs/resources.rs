@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cauce_core::ports::{Access, Identity};
 use cauce_core::{
     Call, CreateRequest, DeleteRequest, Property, Provisioned, ResourceSchema, ResourceType, ServiceError,
     UpdateRequest,
@@ -22,8 +23,24 @@ const STACK_TAG: &str = "aws:cloudformation:stack-id";
 const LOGICAL_TAG: &str = "aws:cloudformation:logical-id";
 
 /// The resource types of CloudWatch Logs.
-pub fn resource_types(logs: &Arc<Logs>) -> Vec<Arc<dyn ResourceType>> {
-    vec![Arc::new(LogGroupType(Arc::clone(logs))), Arc::new(LogStreamType(Arc::clone(logs)))]
+pub fn resource_types(logs: &Arc<Logs>, identity: &Arc<dyn Identity>) -> Vec<Arc<dyn ResourceType>> {
+    let deployer = Deployer { logs: Arc::clone(logs), identity: Arc::clone(identity) };
+    vec![Arc::new(LogGroupType(deployer.clone())), Arc::new(LogStreamType(deployer))]
+}
+
+/// What every resource type needs: the service, and whom to ask what the deployer may do.
+#[derive(Clone)]
+struct Deployer {
+    logs: Arc<Logs>,
+    identity: Arc<dyn Identity>,
+}
+
+impl Deployer {
+    async fn may(&self, call: &Call, action: &str, group: &str) -> Result<(), ServiceError> {
+        let resource = format!("{}:*", self.logs.slot(call, group).name.arn());
+        let access = Access { action, resource: &resource, ..Access::default() };
+        self.identity.authorize(call, &access).await
+    }
 }
 
 /// AWS: CloudFormation Template Reference, *AWS::Logs::LogGroup*. Not supported: `KmsKeyId`, `DataProtectionPolicy`,
@@ -53,7 +70,7 @@ static LOG_STREAM: ResourceSchema = ResourceSchema {
     attributes: &[],
 };
 
-struct LogGroupType(Arc<Logs>);
+struct LogGroupType(Deployer);
 
 /// What a template says of a group that can change.
 struct GroupSettings {
@@ -127,7 +144,7 @@ fn provisioned(slot: &Slot) -> Provisioned {
 
 impl LogGroupType {
     async fn make(&self, call: &Call, request: &CreateRequest) -> Result<Provisioned, LogsError> {
-        let logs = &self.0;
+        let logs = &self.0.logs;
         let name = text(&request.properties, "LogGroupName").unwrap_or(&request.generated_name);
         let class = text(&request.properties, "LogGroupClass").map(str::to_owned);
         let settings = GroupSettings::read(&request.properties)?;
@@ -160,8 +177,9 @@ impl LogGroupType {
 
     async fn change(&self, call: &Call, request: &UpdateRequest) -> Result<Provisioned, LogsError> {
         let settings = GroupSettings::read(&request.properties)?;
-        let slot = self.0.slot(call, &request.physical_id);
+        let slot = self.0.logs.slot(call, &request.physical_id);
         self.0
+            .logs
             .change_group(&slot, |group| {
                 group.retention_days = settings.retention_days;
                 group.protected = settings.protected;
@@ -185,22 +203,40 @@ impl ResourceType for LogGroupType {
     }
 
     async fn create(&self, call: &Call, request: CreateRequest) -> Result<Provisioned, ServiceError> {
+        let name = text(&request.properties, "LogGroupName").unwrap_or(&request.generated_name);
+        self.0.may(call, "logs:CreateLogGroup", name).await?;
+        if request.properties.contains_key("RetentionInDays") {
+            self.0.may(call, "logs:PutRetentionPolicy", name).await?;
+        }
         Ok(self.make(call, &request).await?)
     }
 
     async fn update(&self, call: &Call, request: UpdateRequest) -> Result<Provisioned, ServiceError> {
+        let changed = |name: &str| request.properties.get(name) != request.previous.get(name);
+        if changed("RetentionInDays") {
+            let removes = !request.properties.contains_key("RetentionInDays");
+            let action = if removes { "logs:DeleteRetentionPolicy" } else { "logs:PutRetentionPolicy" };
+            self.0.may(call, action, &request.physical_id).await?;
+        }
+        if changed("Tags") {
+            self.0.may(call, "logs:TagResource", &request.physical_id).await?;
+        }
+        if changed("DeletionProtectionEnabled") {
+            self.0.may(call, "logs:PutLogGroupDeletionProtection", &request.physical_id).await?;
+        }
         Ok(self.change(call, &request).await?)
     }
 
     async fn delete(&self, call: &Call, request: DeleteRequest) -> Result<(), ServiceError> {
-        match self.0.remove_group(&self.0.slot(call, &request.physical_id)).await {
+        self.0.may(call, "logs:DeleteLogGroup", &request.physical_id).await?;
+        match self.0.logs.remove_group(&self.0.logs.slot(call, &request.physical_id)).await {
             Ok(()) | Err(LogsError::GroupNotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-struct LogStreamType(Arc<Logs>);
+struct LogStreamType(Deployer);
 
 #[async_trait]
 impl ResourceType for LogStreamType {
@@ -215,8 +251,9 @@ impl ResourceType for LogStreamType {
             names::group(v, "logGroupName", group);
             names::stream(v, "logStreamName", name);
         })?;
+        self.0.may(call, "logs:CreateLogStream", group).await?;
         let maker = format!("{} {}", request.stack_id, request.logical_id);
-        self.0.make_stream(&self.0.slot(call, group), name, Some(&maker)).await?;
+        self.0.logs.make_stream(&self.0.logs.slot(call, group), name, Some(&maker)).await?;
         Ok(Provisioned { physical_id: name.to_owned(), attributes: Map::new() })
     }
 
@@ -227,7 +264,8 @@ impl ResourceType for LogStreamType {
 
     async fn delete(&self, call: &Call, request: DeleteRequest) -> Result<(), ServiceError> {
         let group = text(&request.properties, "LogGroupName").unwrap_or("");
-        match self.0.remove_stream(&self.0.slot(call, group), &request.physical_id).await {
+        self.0.may(call, "logs:DeleteLogStream", group).await?;
+        match self.0.logs.remove_stream(&self.0.logs.slot(call, group), &request.physical_id).await {
             Ok(()) | Err(LogsError::GroupNotFound | LogsError::StreamNotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use cauce_cloudwatch::logs::resource_types;
+use cauce_core::ports::Identity;
 use cauce_core::{CreateRequest, DeleteRequest, ResourceType, UpdateRequest};
 use serde_json::{Map, Value, json};
 
 use crate::harness::World;
 
 fn named(world: &World, name: &str) -> Arc<dyn ResourceType> {
-    resource_types(&world.logs).into_iter().find(|found| found.schema().type_name == name).unwrap()
+    let identity: Arc<dyn Identity> = Arc::clone(&world.asked) as _;
+    resource_types(&world.logs, &identity).into_iter().find(|found| found.schema().type_name == name).unwrap()
 }
 
 fn properties(value: Value) -> Map<String, Value> {
@@ -108,4 +110,19 @@ async fn a_stream_lives_through_its_stack() {
         stream.delete(&call, delete.clone()).await.unwrap();
     }
     assert_eq!(world.ok("DescribeLogStreams", json!({"logGroupName": "/app"})).await, json!({"logStreams": []}));
+}
+
+#[tokio::test]
+async fn a_stack_may_do_only_what_its_deployer_may() {
+    let world = World::new().await;
+    let group = named(&world, "AWS::Logs::LogGroup");
+    let request = create("G", json!({ "LogGroupName": "g", "RetentionInDays": 7 }));
+    let made = group.create(&world.call(), request.clone()).await.unwrap();
+    let delete =
+        DeleteRequest { stack_id: request.stack_id, physical_id: made.physical_id, properties: request.properties };
+    group.delete(&world.call(), delete).await.unwrap();
+    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:g:*".to_owned();
+    let asked: Vec<_> = world.asked.0.lock().iter().map(|(action, _)| action.clone()).collect();
+    assert_eq!(asked, ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"]);
+    assert!(world.asked.0.lock().iter().all(|(_, resource)| *resource == arn));
 }
