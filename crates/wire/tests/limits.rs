@@ -87,6 +87,12 @@ async fn bodies_are_limited_by_service_and_operation() {
     let invoke = |len: usize| rest("POST", "/2020/functions/f/invocations", &[], &"x".repeat(len));
     assert_eq!(server.send(&invoke(3_000_000)).await.status, 202);
     assert_eq!(server.send(&invoke(3_000_001)).await.status, 413);
+    // Who announces too much is told so without having to send it.
+    let mut announced = json("Say", "{}");
+    announced.headers.push(("content-length".into(), "99999999999".into()));
+    let mut connection = server.connect().await;
+    connection.write(format!("{}\r\n", head(&announced)).as_bytes()).await;
+    assert_eq!(connection.answer().await.unwrap().status, 413);
     // A body in chunks does not say beforehand how long it is.
     let mut chunked = unsigned_json("Say", "");
     chunked.body = text(1_048_576).into_bytes();

@@ -15,6 +15,8 @@ use super::options::BODY_BYTES_FREE;
 
 /// How much of a body that is too long is read and thrown away, in bytes, so that its sender gets to read the answer.
 const DRAIN_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// How long that may take, in milliseconds: who announces too much and then sends nothing is told so all the same.
+const DRAIN_MS_MAX: u64 = 1_000;
 /// Room is counted in units of this many bytes.
 const ROOM_UNIT_BYTES: usize = 1_024;
 
@@ -126,14 +128,18 @@ async fn read(body: &mut Incoming, declared: Option<usize>, bytes_max: usize) ->
 }
 
 async fn drain(body: &mut Incoming) {
-    let mut left = DRAIN_BYTES_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
-        let len = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(len) {
-            Some(rest) => left = rest,
-            None => return,
+    let drained = async {
+        let mut left = DRAIN_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(len) {
+                Some(rest) => left = rest,
+                None => return,
+            }
         }
-    }
+    };
+    // Whether or not it came to its end, the answer is the same.
+    let _ = tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), drained).await;
 }
 
 /// The body behind `Content-Encoding: gzip`.
