@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `echo` | answers the event |
 //! | `print` | prints the event on a line of its own, answers `null` |
+//! | `late` | prints the event, and answers half a second later |
 //! | `environment` | answers its environment variables |
 //! | `sleep` | sleeps as many milliseconds as the event says, answers `null` |
 //! | `large` | answers a string of as many bytes as the event says |
@@ -44,6 +45,11 @@ fn handler(name: &str) -> Option<Handler> {
         "echo" => |event| Ok(event.to_owned()),
         "print" => |event| {
             println!("{event}");
+            Ok("null".to_owned())
+        },
+        "late" => |event| {
+            println!("{event}");
+            thread::sleep(Duration::from_millis(500));
             Ok("null".to_owned())
         },
         "environment" => |_| Ok(environment()),
