@@ -80,8 +80,22 @@ impl Package {
 pub(crate) struct PackageStore {
     root: PathBuf,
     entropy: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Packages that an operation is about to refer to; they are not collected.
-    pinned: Mutex<HashMap<String, usize>>,
+    pins: Mutex<Pins>,
+}
+
+/// What must not be collected.
+#[derive(Default)]
+struct Pins {
+    /// Packages that operations are about to refer to.
+    held: HashMap<String, usize>,
+    /// Packages that were pinned since the last collection began to look who uses what: it may not have seen their users.
+    recent: BTreeSet<String>,
+}
+
+impl Pins {
+    fn has(&self, id: &str) -> bool {
+        self.held.contains_key(id) || self.recent.contains(id)
+    }
 }
 
 /// Keeps a package from being collected until the function that uses it is committed.
@@ -92,11 +106,11 @@ pub(crate) struct Pin<'a> {
 
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
-        let mut pinned = self.store.pinned.lock();
-        if let Some(count) = pinned.get_mut(&self.id) {
+        let mut pins = self.store.pins.lock();
+        if let Some(count) = pins.held.get_mut(&self.id) {
             *count -= 1;
             if *count == 0 {
-                pinned.remove(&self.id);
+                pins.held.remove(&self.id);
             }
         }
     }
@@ -108,8 +122,7 @@ impl PackageStore {
     /// # Errors
     /// What the disk says.
     pub(crate) fn open(root: &Path, entropy: impl Fn() -> u64 + Send + Sync + 'static) -> io::Result<PackageStore> {
-        let store =
-            PackageStore { root: root.to_owned(), entropy: Arc::new(entropy), pinned: Mutex::new(HashMap::new()) };
+        let store = PackageStore { root: root.to_owned(), entropy: Arc::new(entropy), pins: Mutex::default() };
         fs::create_dir_all(store.task_roots())?;
         fs::create_dir_all(store.zips())?;
         let aside = store.aside();
@@ -135,7 +148,10 @@ impl PackageStore {
 
     /// Keeps package `id` from being collected as long as the pin lives.
     pub(crate) fn pin(&self, id: &str) -> Pin<'_> {
-        *self.pinned.lock().entry(id.to_owned()).or_default() += 1;
+        let mut pins = self.pins.lock();
+        *pins.held.entry(id.to_owned()).or_default() += 1;
+        pins.recent.insert(id.to_owned());
+        drop(pins);
         Pin { store: self, id: id.to_owned() }
     }
 
@@ -198,7 +214,13 @@ impl PackageStore {
         blocking(move || Ok(Bytes::from(fs::read(path)?))).await?
     }
 
-    /// Removes every package that is neither in `used` nor pinned.
+    /// Comes before looking who uses what: what is pinned from now on survives the [`collect`](PackageStore::collect) that
+    /// follows.
+    pub(crate) fn begin_collection(&self) {
+        self.pins.lock().recent.clear();
+    }
+
+    /// Removes every package that is neither in `used` nor pinned, nor was since the collection began.
     ///
     /// # Errors
     /// What the disk says.
@@ -207,15 +229,15 @@ impl PackageStore {
         blocking(move || {
             for entry in fs::read_dir(store.zips())? {
                 let name = entry?.file_name().to_string_lossy().into_owned();
-                let pinned = store.pinned.lock();
-                if used.contains(&name) || pinned.contains_key(&name) {
+                let pins = store.pins.lock();
+                if used.contains(&name) || pins.has(&name) {
                     continue;
                 }
                 // Moved away while the lock is held, so that a package that is just coming back is written anew.
                 let (zip, folder) = (store.aside().join(store.name()), store.aside().join(store.name()));
                 fs::rename(store.zips().join(&name), &zip)?;
                 let had_folder = fs::rename(store.task_roots().join(&name), &folder).is_ok();
-                drop(pinned);
+                drop(pins);
                 fs::remove_file(zip)?;
                 if had_folder {
                     fs::remove_dir_all(folder)?;
@@ -382,7 +404,9 @@ mod tests {
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
-    use super::{PackageError, PackageStore, stays_inside};
+    use std::path::{Component, Path};
+
+    use super::{PackageError, PackageStore, inside, stays_inside};
 
     enum Entry {
         File(&'static str, u32, Vec<u8>),
@@ -472,13 +496,45 @@ mod tests {
             ids.push(store.add(zip(vec![File(name, 0o644, vec![])])).await.unwrap().id);
         }
         let pin = store.pin(&ids[1]);
+        store.begin_collection();
         store.collect(BTreeSet::from([ids[0].clone()])).await.unwrap();
         assert!(store.folder(&ids[0]).await.is_ok());
         assert!(store.folder(&ids[1]).await.is_ok());
         assert!(store.folder(&ids[2]).await.is_err());
+        store.begin_collection();
+        drop(store.pin(&ids[0]));
         drop(pin);
         store.collect(BTreeSet::new()).await.unwrap();
+        assert!(store.zip(&ids[0]).await.is_ok(), "pinned after the collection began");
         assert!(store.zip(&ids[1]).await.is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_name_leads_out_of_the_package(name in "(\\.\\./|\\./|/|a/|b|\\.\\.|\\\\|é){0,8}", depth in 0_usize..4) {
+            // What a file system would make of the joined path.
+            let resolve = |from: usize, path: &Path| {
+                let mut level = i64::try_from(from).unwrap();
+                for part in path.components() {
+                    level += match part {
+                        Component::ParentDir => -1,
+                        Component::Normal(_) => 1,
+                        Component::CurDir => 0,
+                        Component::RootDir | Component::Prefix(_) => i64::MIN / 2,
+                    };
+                    if level < 0 {
+                        return false;
+                    }
+                }
+                true
+            };
+            if let Some(path) = inside(&name) {
+                proptest::prop_assert!(path.is_relative() && resolve(0, &path));
+            }
+            if stays_inside(&name, depth) {
+                proptest::prop_assert!(resolve(depth, Path::new(&name)));
+            }
+        }
     }
 
     #[test]

@@ -227,6 +227,7 @@ impl Lambda {
     }
 
     async fn collect_now(&self) -> Result<(), Error> {
+        self.packages.begin_collection();
         let mut used = BTreeSet::new();
         for (_, record) in self.all::<FunctionRecord>(keys::all_functions()).await? {
             used.insert(record.latest.code.package);

@@ -4,9 +4,10 @@
 //! lines and hands batches to [`Logs`], one batch on its way at a time. It never holds more than [`HELD_BYTES_MAX`]: beyond that
 //! it stops reading, and a function that keeps writing waits, alone.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,9 +46,6 @@ const LINE_OVERHEAD_BYTES: usize = 64;
 /// The log's tail in an answer, in bytes. AWS: Lambda API, *Invoke*, `LogType`.
 const TAIL_BYTES_MAX: usize = 4 * 1_024;
 
-/// Lines of the platform that wait for the task; an invocation has two entries.
-const ENTRIES_MAX: usize = 32;
-
 /// How much is read from the pipe at the end of an invocation, in bytes: what the function wrote before it answered fits the
 /// pipe, and another thread that never stops writing must not keep the report away.
 const END_READ_BYTES_MAX: usize = 1_024 * 1_024;
@@ -55,29 +53,23 @@ const END_READ_BYTES_MAX: usize = 1_024 * 1_024;
 /// How often a process is asked for the most memory it ever used; a busy function would have it asked thousands of times.
 const PEAK_EVERY: Duration = Duration::from_millis(100);
 
-/// Hands entries to the task. Cheap to clone.
+/// Writes into a sandbox's log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Scribe {
-    queue: Arc<Queue>,
+    shared: Arc<Shared>,
     /// Counts the scribes: the task ends with the last.
     _alive: mpsc::Sender<Infallible>,
 }
 
-/// Entries on their way to the task.
-#[derive(Debug, Default)]
-struct Queue {
-    entries: Mutex<VecDeque<Entry>>,
+/// What scribes and the task share.
+#[derive(Debug)]
+struct Shared {
+    env: Env,
+    book: Mutex<Book>,
     /// Tells the task that there is something that cannot wait.
     filled: Notify,
-    /// Tells whoever waits that the task has taken entries.
+    /// Tells whoever waits that there is room again.
     emptied: Notify,
-}
-
-#[derive(Debug)]
-enum Entry {
-    Line(String),
-    Start(String),
-    End(Box<End>),
 }
 
 /// The end of an invocation.
@@ -106,90 +98,91 @@ pub(crate) struct Destination {
 pub(crate) type Peak = Arc<AtomicU64>;
 
 impl Scribe {
-    /// A scribe and the task that does its work.
+    /// A scribe and the task that does its work. `pipe` is the reading end of what the sandbox writes.
+    ///
+    /// # Errors
+    /// When the pipe cannot be read without blocking.
     pub(crate) fn new(
         env: Env,
         logs: Arc<dyn Logs>,
         destination: Destination,
-        pipe: pipe::Receiver,
+        pipe: PipeReader,
         peak: Peak,
-    ) -> (Scribe, Writer) {
+    ) -> io::Result<(Scribe, Writer)> {
+        // Makes both ends of the copy non-blocking: they are one open file.
+        let readiness = pipe::Receiver::from_owned_fd(OwnedFd::from(pipe.try_clone()?))?;
         let (alive, gone) = mpsc::channel(1);
-        let queue = Arc::new(Queue::default());
-        let writer = Writer {
-            env,
-            logs,
-            destination,
-            pipe: Some(pipe),
-            queue: Arc::clone(&queue),
-            gone,
-            peak,
-            peak_asked: None,
-            pid: 0,
+        let book = Book {
+            pipe: Some(Arc::new(pipe)),
             partial: Vec::new(),
             held: Vec::new(),
             held_bytes: 0,
             urgent: false,
             tail: Vec::new(),
             waiting: Vec::new(),
+            peak,
+            peak_asked: None,
+            pid: 0,
         };
-        (Scribe { queue, _alive: alive }, writer)
+        let (filled, emptied) = (Notify::new(), Notify::new());
+        let shared = Arc::new(Shared { env, book: Mutex::new(book), filled, emptied });
+        let writer = Writer { shared: Arc::clone(&shared), logs, destination, readiness, gone };
+        Ok((Scribe { shared, _alive: alive }, writer))
     }
 
-    /// An invocation begins. The line alone does not wake the task: mostly the end follows at once.
+    /// An invocation begins. What the pipe holds by now was written before.
+    ///
+    /// The line alone does not wake the task: mostly the end follows at once.
     pub(crate) async fn start(&self, request_id: &str, version: &str) {
-        self.add(Entry::Start(format!("START RequestId: {request_id} Version: {version}"))).await;
+        let line = format!("START RequestId: {request_id} Version: {version}");
+        self.write(|book, now| {
+            book.read_to_end(now);
+            book.tail.clear();
+            book.add(line.into(), now);
+        })
+        .await;
     }
 
-    /// An invocation goes on for a while: what is known of it shall be seen.
-    pub(crate) fn nudge(&self) {
-        self.queue.filled.notify_one();
-    }
-
-    /// An invocation ended.
+    /// An invocation ended. What it wrote before its answer is in the pipe by now.
     pub(crate) async fn end(&self, end: End) {
-        self.add(Entry::End(Box::new(end))).await;
+        self.write(|book, now| book.end(end, now)).await;
+        self.shared.filled.notify_one();
     }
 
     /// A line of the platform.
     pub(crate) async fn line(&self, line: String) {
-        self.add(Entry::Line(line)).await;
+        self.write(|book, now| book.add(line.into(), now)).await;
+        self.shared.filled.notify_one();
     }
 
-    async fn add(&self, entry: Entry) {
-        let wake = !matches!(entry, Entry::Start(_));
+    /// An invocation goes on for a while: what is known of it shall be seen.
+    pub(crate) fn nudge(&self) {
+        self.shared.filled.notify_one();
+    }
+
+    /// Writes when there is room: a log service that does not keep up holds up this sandbox alone.
+    async fn write(&self, write: impl FnOnce(&mut Book, Timestamp)) {
         loop {
-            let emptied = self.queue.emptied.notified();
+            let emptied = self.shared.emptied.notified();
             tokio::pin!(emptied);
             // Registered before the look, so that nothing is missed between the two.
             emptied.as_mut().enable();
             {
-                let mut entries = self.queue.entries.lock();
-                if entries.len() < ENTRIES_MAX {
-                    entries.push_back(entry);
-                    break;
+                let mut book = self.shared.book.lock();
+                if book.held_bytes < HELD_BYTES_MAX {
+                    write(&mut book, self.shared.env.now());
+                    return;
                 }
             }
-            self.queue.filled.notify_one();
             emptied.await;
-        }
-        if wake {
-            self.queue.filled.notify_one();
         }
     }
 }
 
-/// The task's state.
-pub(crate) struct Writer {
-    env: Env,
-    logs: Arc<dyn Logs>,
-    destination: Destination,
-    pipe: Option<pipe::Receiver>,
-    queue: Arc<Queue>,
-    gone: mpsc::Receiver<Infallible>,
-    peak: Peak,
-    peak_asked: Option<Timestamp>,
-    pid: i32,
+/// Lines on their way from the pipe to the log service.
+#[derive(Debug)]
+struct Book {
+    pipe: Option<Arc<PipeReader>>,
     partial: Vec<u8>,
     held: Vec<LogLine>,
     held_bytes: usize,
@@ -197,102 +190,25 @@ pub(crate) struct Writer {
     urgent: bool,
     tail: Vec<u8>,
     waiting: Vec<oneshot::Sender<()>>,
+    peak: Peak,
+    peak_asked: Option<Timestamp>,
+    pid: i32,
 }
 
-type Batch = Pin<Box<dyn Future<Output = Vec<oneshot::Sender<()>>> + Send>>;
-
-enum Event {
-    Shipped(Vec<oneshot::Sender<()>>),
-    Filled,
-    Abandoned,
-    Readable,
-    Lingered,
-}
-
-impl Writer {
-    /// Works until the last [`Scribe`] is gone. `pid` is the sandbox's first process.
-    pub(crate) async fn run(mut self, pid: i32) {
-        self.pid = pid;
-        let mut on_its_way: Option<Batch> = None;
-        let mut linger: Option<Wait> = None;
-        let mut closed = false;
-        while !(closed && on_its_way.is_none() && self.held.is_empty()) {
-            if on_its_way.is_none() && (self.urgent || closed || self.held_bytes >= BATCH_BYTES_MAX) {
-                on_its_way = self.ship();
-                linger = None;
-            }
-            if on_its_way.is_none() && linger.is_none() && !self.held.is_empty() {
-                linger = Some(self.env.sleep(LINGER));
-            }
-            let room = !closed && self.held_bytes < HELD_BYTES_MAX;
-            let event = tokio::select! {
-                biased;
-                waiting = maybe(&mut on_its_way) => Event::Shipped(waiting),
-                () = self.queue.filled.notified(), if room => Event::Filled,
-                _ = self.gone.recv(), if room => Event::Abandoned,
-                () = readable(self.pipe.as_ref()), if room => Event::Readable,
-                () = maybe(&mut linger) => Event::Lingered,
-            };
-            match event {
-                Event::Shipped(waiting) => {
-                    on_its_way = None;
-                    for waiter in waiting {
-                        let _ = waiter.send(());
-                    }
-                }
-                Event::Filled => self.take_entries(),
-                Event::Readable => self.read_some(),
-                Event::Abandoned => {
-                    self.take_entries();
-                    self.read_to_end();
-                    self.pipe = None;
-                    closed = true;
-                }
-                Event::Lingered => {
-                    linger = None;
-                    self.urgent = true;
-                }
-            }
-        }
-    }
-
-    fn next_entry(&self) -> Option<Entry> {
-        let entry = self.queue.entries.lock().pop_front()?;
-        self.queue.emptied.notify_waiters();
-        Some(entry)
-    }
-
-    fn take_entries(&mut self) {
-        while let Some(entry) = self.next_entry() {
-            self.enter(entry);
-        }
-    }
-
-    fn enter(&mut self, entry: Entry) {
-        match entry {
-            Entry::Line(line) => self.add(Bytes::from(line)),
-            Entry::Start(line) => {
-                self.tail.clear();
-                self.add(Bytes::from(line));
-            }
-            Entry::End(end) => self.end(*end),
-        }
-    }
-
-    fn end(&mut self, end: End) {
-        self.read_to_end();
+impl Book {
+    fn end(&mut self, end: End, now: Timestamp) {
+        self.read_to_end(now);
         for line in end.lines {
-            self.add(Bytes::from(line));
+            self.add(line.into(), now);
         }
-        self.add(Bytes::from(format!("END RequestId: {}", end.report.request_id)));
-        let now = self.env.now();
+        self.add(format!("END RequestId: {}", end.report.request_id).into(), now);
         if self.peak_asked.is_none_or(|asked| now.since(asked) >= PEAK_EVERY) {
             self.peak_asked = Some(now);
             if let Some(bytes) = process_tree::peak_bytes(self.pid) {
                 self.peak.fetch_max(bytes, Ordering::Relaxed);
             }
         }
-        self.add(Bytes::from(end.report.line(self.peak.load(Ordering::Relaxed))));
+        self.add(end.report.line(self.peak.load(Ordering::Relaxed)).into(), now);
         if let Some(tail) = end.tail {
             let from = self.tail.len().saturating_sub(TAIL_BYTES_MAX);
             let _ = tail.send(Bytes::copy_from_slice(self.tail.get(from..).unwrap_or_default()));
@@ -301,52 +217,40 @@ impl Writer {
         self.urgent = true;
     }
 
-    /// One read, in its place among the entries that came meanwhile.
-    fn read_some(&mut self) {
+    /// One read. Returns how much there was.
+    fn read_some(&mut self, now: Timestamp, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> usize {
         let mut chunk = [0; 16 * 1_024];
-        let Some(len) = self.try_read(&mut chunk) else { return };
-        // What a function prints in an invocation comes after the START that was queued before it got its work, and before
-        // the END that is queued after its answer.
-        let starts = matches!(self.queue.entries.lock().front(), Some(Entry::Start(_)));
-        if starts && let Some(start) = self.next_entry() {
-            self.enter(start);
-        }
-        self.split(chunk.get(..len).unwrap_or_default());
-        self.take_entries();
+        let len = match read(&mut chunk) {
+            Ok(len @ 1..) => len,
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => 0,
+            // The last writer is gone, or the pipe is broken: there will be no more.
+            Ok(_) | Err(_) => {
+                self.pipe = None;
+                0
+            }
+        };
+        self.split(chunk.get(..len).unwrap_or_default(), now);
+        len
     }
 
     /// Whatever the pipe holds, and an unfinished line as a line.
-    fn read_to_end(&mut self) {
-        let mut chunk = [0; 16 * 1_024];
+    fn read_to_end(&mut self, now: Timestamp) {
         let mut read = 0;
         while read < END_READ_BYTES_MAX {
-            let Some(len) = self.try_read(&mut chunk) else { break };
-            self.split(chunk.get(..len).unwrap_or_default());
-            read += len;
+            // Asks the system itself: what the runtime knows of the pipe may be a moment old.
+            let Some(pipe) = self.pipe.clone() else { break };
+            match self.read_some(now, |chunk| (&*pipe).read(chunk)) {
+                0 => break,
+                len => read += len,
+            }
         }
         if !self.partial.is_empty() {
             let line = std::mem::take(&mut self.partial);
-            self.add(line.into());
+            self.add(line.into(), now);
         }
     }
 
-    /// The bytes that are there now; `None` if there are none, and the pipe is forgotten if there never will be.
-    fn try_read(&mut self, chunk: &mut [u8]) -> Option<usize> {
-        match self.pipe.as_ref()?.try_read(chunk) {
-            Ok(0) => {
-                self.pipe = None;
-                None
-            }
-            Ok(len) => Some(len),
-            Err(cause) if cause.kind() == std::io::ErrorKind::WouldBlock => None,
-            Err(_) => {
-                self.pipe = None;
-                None
-            }
-        }
-    }
-
-    fn split(&mut self, mut chunk: &[u8]) {
+    fn split(&mut self, mut chunk: &[u8], now: Timestamp) {
         while let Some(at) = chunk.iter().position(|b| *b == b'\n') {
             let (line, rest) = chunk.split_at(at);
             chunk = rest.get(1..).unwrap_or_default();
@@ -355,18 +259,17 @@ impl Writer {
             if line.last() == Some(&b'\r') {
                 line.pop();
             }
-            self.add(line.into());
+            self.add(line.into(), now);
         }
         self.partial.extend_from_slice(chunk);
         while self.partial.len() > LINE_BYTES_MAX {
             let rest = self.partial.split_off(LINE_BYTES_MAX);
             let line = std::mem::replace(&mut self.partial, rest);
-            self.add(line.into());
+            self.add(line.into(), now);
         }
     }
 
-    fn add(&mut self, mut text: Bytes) {
-        let at = self.env.now();
+    fn add(&mut self, mut text: Bytes, at: Timestamp) {
         loop {
             let line = text.split_to(text.len().min(LINE_BYTES_MAX));
             // The log service takes no empty lines.
@@ -385,8 +288,8 @@ impl Writer {
         }
     }
 
-    /// Takes what is held, as much as fits a batch, on its way.
-    fn ship(&mut self) -> Option<Batch> {
+    /// As much as fits a batch, with those who wait for the last of it.
+    fn batch(&mut self) -> (Vec<LogLine>, Vec<oneshot::Sender<()>>) {
         let mut bytes = 0;
         let mut fits = |line: &LogLine| {
             bytes += line.text.len() + LINE_OVERHEAD_BYTES;
@@ -397,22 +300,122 @@ impl Writer {
         let lines = std::mem::replace(&mut self.held, rest);
         self.held_bytes = self.held.iter().map(|line| line.text.len() + LINE_OVERHEAD_BYTES).sum();
         // Whoever waits wants everything written that came before; the last part carries the news.
-        let waiting = if self.held.is_empty() {
-            self.urgent = false;
-            std::mem::take(&mut self.waiting)
-        } else {
-            Vec::new()
-        };
+        if !self.held.is_empty() {
+            return (lines, Vec::new());
+        }
+        self.urgent = false;
+        (lines, std::mem::take(&mut self.waiting))
+    }
+}
+
+/// The task that reads while nobody writes, and hands over.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    logs: Arc<dyn Logs>,
+    destination: Destination,
+    /// Tells when there is something to read.
+    readiness: pipe::Receiver,
+    gone: mpsc::Receiver<Infallible>,
+}
+
+type Batch = Pin<Box<dyn Future<Output = Vec<oneshot::Sender<()>>> + Send>>;
+
+enum Event {
+    Shipped(Vec<oneshot::Sender<()>>),
+    Filled,
+    Abandoned,
+    Readable,
+    Lingered,
+}
+
+/// What the task looks at before it waits.
+struct Glance {
+    empty: bool,
+    due: bool,
+    room: bool,
+    open: bool,
+}
+
+impl Writer {
+    /// Works until the last [`Scribe`] is gone. `pid` is the sandbox's first process.
+    pub(crate) async fn run(mut self, pid: i32) {
+        self.shared.book.lock().pid = pid;
+        let mut on_its_way: Option<Batch> = None;
+        let mut linger: Option<Wait> = None;
+        let mut closed = false;
+        loop {
+            let mut glance = self.glance();
+            if on_its_way.is_none() && (glance.due || closed) {
+                on_its_way = self.ship();
+                linger = None;
+                glance = self.glance();
+            }
+            if closed && on_its_way.is_none() && glance.empty {
+                return;
+            }
+            if on_its_way.is_none() && linger.is_none() && !glance.empty {
+                linger = Some(self.shared.env.sleep(LINGER));
+            }
+            let event = tokio::select! {
+                biased;
+                waiting = maybe(&mut on_its_way) => Event::Shipped(waiting),
+                () = self.shared.filled.notified() => Event::Filled,
+                _ = self.gone.recv(), if !closed => Event::Abandoned,
+                () = readable(&self.readiness, &self.shared), if glance.open && glance.room && !closed => Event::Readable,
+                () = maybe(&mut linger) => Event::Lingered,
+            };
+            match event {
+                Event::Shipped(waiting) => {
+                    on_its_way = None;
+                    for waiter in waiting {
+                        let _ = waiter.send(());
+                    }
+                }
+                Event::Filled | Event::Readable => {}
+                Event::Lingered => {
+                    linger = None;
+                    self.shared.book.lock().urgent = true;
+                }
+                Event::Abandoned => {
+                    self.shared.book.lock().read_to_end(self.shared.env.now());
+                    closed = true;
+                }
+            }
+        }
+    }
+
+    fn glance(&self) -> Glance {
+        let book = self.shared.book.lock();
+        Glance {
+            empty: book.held.is_empty() && book.waiting.is_empty(),
+            due: book.urgent || book.held_bytes >= BATCH_BYTES_MAX,
+            room: book.held_bytes < HELD_BYTES_MAX,
+            open: book.pipe.is_some(),
+        }
+    }
+
+    /// Takes what is held, as much as fits a batch, on its way.
+    fn ship(&mut self) -> Option<Batch> {
+        let (lines, waiting) = self.shared.book.lock().batch();
+        self.shared.emptied.notify_waiters();
         if lines.is_empty() && waiting.is_empty() {
             return None;
         }
-        let (logs, env) = (Arc::clone(&self.logs), self.env.clone());
+        let (logs, env) = (Arc::clone(&self.logs), self.shared.env.clone());
         let Destination { account, region, group, stream } = self.destination.clone();
         let batch = LogBatch { account, region, group, stream, lines };
         Some(Box::pin(async move {
             write(&*logs, &env, batch).await;
             waiting
         }))
+    }
+}
+
+/// Waits until there is something to read, and reads some of it.
+async fn readable(readiness: &pipe::Receiver, shared: &Shared) {
+    if readiness.readable().await.is_ok() {
+        let mut book = shared.book.lock();
+        book.read_some(shared.env.now(), |chunk| readiness.try_read(chunk));
     }
 }
 
@@ -434,14 +437,6 @@ async fn write(logs: &dyn Logs, env: &Env, batch: LogBatch) {
 async fn maybe<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
     match future {
         Some(future) => future.as_mut().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn readable(pipe: Option<&pipe::Receiver>) {
-    match pipe {
-        // An error shows at the read that follows.
-        Some(pipe) => drop(pipe.readable().await),
         None => std::future::pending().await,
     }
 }

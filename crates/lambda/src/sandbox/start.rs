@@ -1,7 +1,6 @@
 //! Starting a sandbox, and looking after it until it is gone.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -10,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bytes::Bytes;
 use cauce_core::ServiceError;
-use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
@@ -67,7 +65,6 @@ impl Sandbox {
             endpoint_url: &host.endpoint_url,
         };
         let (output, input) = io::pipe().map_err(failed)?;
-        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).map_err(failed)?;
         let command = command(host, &plan, &place, input).map_err(failed)?;
 
         let peak = Arc::new(AtomicU64::new(0));
@@ -78,7 +75,8 @@ impl Sandbox {
             stream: log_stream.clone(),
         };
         let logs = Arc::clone(&host.logs);
-        let (scribe, writer) = Scribe::new(host.env.clone(), logs, destination, output, Arc::clone(&peak));
+        let (scribe, writer) =
+            Scribe::new(host.env.clone(), logs, destination, output, Arc::clone(&peak)).map_err(failed)?;
         scribe.line(init_start(&plan.runtime, plan.region.as_str())).await;
 
         let child = host.spawner.spawn(command).await.map_err(failed)?;

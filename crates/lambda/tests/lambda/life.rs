@@ -132,6 +132,35 @@ async fn a_caller_that_goes_away_does_not_stop_its_function() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_end_waits_for_those_that_work() {
+    let world = Arc::new(World::new().await);
+    world.create("f", json!({})).await;
+    let working = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.invoke("f", json!({"do": "sleep", "ms": 300})).await })
+    };
+    world.logs.until("f", "START RequestId: ").await;
+    let draining = {
+        let lambda = Arc::clone(&world.lambda);
+        tokio::spawn(async move { lambda.drain().await })
+    };
+    let refused = async {
+        loop {
+            match world.invoke_raw("f", json!({}), json!({})).await {
+                Err(error) => return (error.status(), error.code().to_owned()),
+                Ok(_) => pause().await,
+            }
+        }
+    };
+    assert_eq!(refused.await, (503, "ServiceUnavailableException".to_owned()));
+    assert_eq!(working.await.unwrap().1, None, "what had begun was done");
+    draining.await.unwrap();
+    world.lambda.shutdown().await;
+    assert_eq!(world.lambda.sandboxes(), 0);
+    assert!(world.logs.of("f").iter().any(|l| l.starts_with("REPORT RequestId: ")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_seen_by_the_next_invocation() {
     let world = World::new().await;
     world.create("f", json!({})).await;
