@@ -1,16 +1,20 @@
-//! A bus as the target of a rule: the event goes on to the other bus in the same transaction.
+//! A bus as the target of a rule: the event goes on to the other bus in the same transaction. And a bus as the destination of
+//! another service, whose effects say in their attributes `source`, `detail-type` and `resource` what event they become.
 //!
-//! AWS: EventBridge User Guide, "Sending and receiving events between event buses".
+//! AWS: EventBridge User Guide, "Sending and receiving events between event buses"; Lambda Developer Guide, "Capturing records
+//! of Lambda asynchronous invocations".
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cauce_core::ports::{Access, Verdict};
 use cauce_core::{Call, Principal, ServiceError};
 use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Target};
 use cauce_store::Tx;
+use serde_json::value::RawValue;
 
-use crate::entry::Event;
+use crate::entry::{Envelope, Event};
 use crate::keys;
 use crate::model::Bus;
 use crate::service::EventBridge;
@@ -57,6 +61,31 @@ impl BusTarget {
             }
         }
     }
+
+    /// The event that an effect is, with its id: one that a rule sends on, or a new one around another service's record.
+    fn event(&self, effect: &Effect) -> Result<(String, Bytes), ServiceError> {
+        let Some((source, detail_type)) = effect.attribute("source").zip(effect.attribute("detail-type")) else {
+            return Ok((effect.attribute("event-id").unwrap_or_default().to_owned(), effect.payload.clone()));
+        };
+        let malformed = |why: String| ServiceError::new(400, "INVALID_EVENT", format!("no detail of an event: {why}"));
+        cauce_event_pattern::validate(&effect.payload).map_err(|why| malformed(why.to_string()))?;
+        let detail: &RawValue = serde_json::from_slice(&effect.payload).map_err(|why| malformed(why.to_string()))?;
+        let id = self.events.env.entropy().uuid();
+        let resources = std::iter::once(effect.target.as_str()).chain(effect.attribute("resource"));
+        let envelope = Envelope {
+            version: "0",
+            id: &id,
+            detail_type,
+            source,
+            account: effect.account.to_string(),
+            time: self.events.env.now().iso_secs(),
+            region: effect.region.as_str(),
+            resources: &resources.map(str::to_owned).collect::<Vec<_>>(),
+            detail,
+        };
+        let body = serde_json::to_vec(&envelope).map_err(ServiceError::internal)?;
+        Ok((id, body.into()))
+    }
 }
 
 #[async_trait]
@@ -70,10 +99,11 @@ impl Target for BusTarget {
         };
         let bus = keys::BusId { account, region, name: name.to_owned() };
         self.check(tx, effect, &bus).await?;
+        let (id, body) = self.event(effect)?;
         let event = Event {
-            id: effect.attribute("event-id").unwrap_or_default().to_owned(),
+            id,
             bus,
-            body: effect.payload.clone(),
+            body,
             trace: effect.trace,
             ingested: self.events.env.now(),
             hops: effect.hops.saturating_add(1),

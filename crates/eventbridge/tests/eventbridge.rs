@@ -10,7 +10,7 @@ use cauce_core::{
     Account, Arn, Call, CreateRequest, DeleteRequest, Env, ManualClock, Region, SeededEntropy, ServiceError, Timestamp,
     Trace, UpdateRequest,
 };
-use cauce_delivery::{Acceptance, Delivery, Effect, EffectId, Outcome, Target, dead_letters, lineage};
+use cauce_delivery::{Acceptance, Delivery, Effect, EffectId, Outcome, Policy, Target, dead_letters, lineage};
 use cauce_eventbridge::{BusTarget, EventBridge, api, resource_types, run_schedules};
 use cauce_store::{Db, Owner, Tx};
 use cauce_wire::Api;
@@ -358,6 +358,46 @@ async fn events_go_from_bus_to_bus_and_loops_end() {
         w.refused("DeleteEventBus", json!({"Name": "a"})).await,
         "ValidationException: Event bus can't be deleted since it has rules."
     );
+}
+
+#[tokio::test]
+async fn another_service_s_record_becomes_an_event() {
+    let w = World::new().await;
+    w.rule("default", "r", json!({"source": ["lambda"], "resources": [format!("{G}:$LATEST")]}), F).await;
+    let send = async |payload: &'static [u8]| {
+        let call = w.call();
+        let attribute = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let effect = Effect {
+            target: "arn:aws:events:us-east-1:000000000000:event-bus/default".parse().unwrap(),
+            cause: "function/g (outcome)".to_owned(),
+            service: "lambda.amazonaws.com".to_owned(),
+            source: Some(G.parse().unwrap()),
+            account: call.account,
+            region: call.region.clone(),
+            trace: call.trace,
+            policy: Policy::asynchronous_invocation(),
+            attributes: vec![
+                attribute("source", "lambda"),
+                attribute("detail-type", "Lambda Function Invocation Result - Failure"),
+                attribute("resource", &format!("{G}:$LATEST")),
+            ],
+            hops: 0,
+            payload: payload.into(),
+        };
+        let sent = w.db.transact(async |tx| w.delivery.send(&tx, effect.clone()).await);
+        sent.await.unwrap();
+    };
+    send(br#"{"version":"1.0","responsePayload":{"n":1.0}}"#).await;
+    let received = w.received().await;
+    let (_, event) = &received[0];
+    assert_eq!(received.len(), 1);
+    assert_eq!(event["id"].as_str().map(str::len), Some(36));
+    assert_eq!(event["detail-type"], "Lambda Function Invocation Result - Failure");
+    assert_eq!(event["resources"][0], "arn:aws:events:us-east-1:000000000000:event-bus/default");
+    assert_eq!(event["detail"].to_string(), r#"{"responsePayload":{"n":1.0},"version":"1.0"}"#);
+    send(b"no json").await;
+    assert_eq!(w.received().await.len(), 0);
+    assert_eq!(dead_letters(&w.db).await.unwrap()[0].code, "INVALID_EVENT");
 }
 
 #[tokio::test]

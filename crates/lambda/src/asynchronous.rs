@@ -170,6 +170,7 @@ impl Lambda {
             let attributes = vec![
                 ("detail-type".to_owned(), format!("Lambda Function Invocation Result - {result}")),
                 ("source".to_owned(), "lambda".to_owned()),
+                ("resource".to_owned(), qualified(&effect.target)),
             ];
             self.send_on(tx, effect, &deployment, arn, attributes, record).await?;
         }
@@ -227,17 +228,13 @@ impl Lambda {
             let text = String::from_utf8_lossy(bytes).into_owned();
             RawValue::from_string(text).ok()
         };
-        let mut arn = effect.target.to_string();
-        if effect.target.resource().matches(':').count() == 1 {
-            arn = format!("{arn}:{LATEST}");
-        }
         let request_id = effect.attribute(REQUEST_ID).or(answered.map(|a| a.request_id.as_str())).unwrap_or_default();
         let record = Record {
             version: "1.0",
             timestamp: self.env.now().iso_millis(),
             request_context: json!({
                 "requestId": request_id,
-                "functionArn": arn,
+                "functionArn": qualified(&effect.target),
                 "condition": condition,
                 "approximateInvokeCount": end.attempts,
             }),
@@ -252,6 +249,14 @@ impl Lambda {
             response_payload: answered.and_then(|a| raw(&a.payload)),
         };
         serde_json::to_vec(&record).unwrap_or_default().into()
+    }
+}
+
+/// The ARN of a function as records name it: always with a version or an alias.
+fn qualified(function: &Arn) -> String {
+    match function.resource().matches(':').count() {
+        1 => format!("{function}:{LATEST}"),
+        _ => function.to_string(),
     }
 }
 
