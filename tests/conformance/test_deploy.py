@@ -15,11 +15,12 @@ TEMPLATE = """
     Parameters:
       Stage: {Type: String, Default: test}
     Globals:
-      Function: {Runtime: provided.al2023, Timeout: 10, CodeUri: code/}
+      Function: {Runtime: provided.al2023, Timeout: 10}
     Resources:
       Producer:
         Type: AWS::Serverless::Function
         Properties:
+          CodeUri: code/
           Handler: environment
           Environment: {Variables: {STAGE: !Ref Stage}}
           Policies:
@@ -27,6 +28,7 @@ TEMPLATE = """
       Consumer:
         Type: AWS::Serverless::Function
         Properties:
+          CodeUri: code/
           Handler: print
           Events:
             Approved:
@@ -85,9 +87,9 @@ def test_an_application_is_deployed_changed_and_removed(server, aws, application
 
     # The same again.
     done = application(TEMPLATE)
-    assert done.returncode == 0 and "No changes to deploy" in done.stdout, done.stdout + done.stderr
-    done = application(TEMPLATE, "--fail-on-empty-changeset")
     assert done.returncode != 0 and "No changes to deploy" in done.stderr, done.stdout + done.stderr
+    done = application(TEMPLATE, "--no-fail-on-empty-changeset")
+    assert done.returncode == 0 and "No changes to deploy" in done.stdout, done.stdout + done.stderr
 
     # A change.
     done = application(TEMPLATE, "--parameter-overrides", "Stage=next")

@@ -207,7 +207,7 @@ test('a stack is created, waited for and described', async () => {
     Outputs: { Name: { Value: { Ref: 'Group' } } },
   });
   await cloudformation.send(new CreateStackCommand({ StackName: 'javascript', TemplateBody }));
-  await waitUntilStackCreateComplete({ client: cloudformation, maxWaitTime: 30 }, { StackName: 'javascript' });
+  await waitUntilStackCreateComplete({ client: cloudformation, maxWaitTime: 60 }, { StackName: 'javascript' });
   const { Stacks } = await cloudformation.send(new DescribeStacksCommand({ StackName: 'javascript' }));
   assert.match(Stacks[0].Outputs[0].OutputValue, /^javascript-Group-/);
   assert.ok(Stacks[0].CreationTime instanceof Date);
