@@ -42,6 +42,19 @@ impl Disk {
         Ok(samples)
     }
 
+    /// As [`Disk::sync`], with a pause before each.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn sync_paced(&mut self, times: usize, pause: Duration) -> Result<Samples> {
+        let mut samples = Samples::default();
+        for _ in 0..times {
+            std::thread::sleep(pause);
+            samples.extend(self.sync(1)?);
+        }
+        Ok(samples)
+    }
+
     /// Appends and syncs for so long; how often a second.
     ///
     /// # Errors
