@@ -8,7 +8,7 @@ use std::time::Duration;
 use cauce_core::{Arn, Env, Fault, ServiceError, Timestamp};
 use cauce_store::{Db, Owner, Partition, RangeReq, Row, RowCodec as _, StoreError, Tx, decode_row};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::attempt::{Attempted, attempt};
@@ -29,6 +29,12 @@ const PUT_OFF: Duration = Duration::from_secs(1);
 /// How often what is too old is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// The most steps that wait to be noted; beyond it they are left out.
+pub const NOTES_MAX: usize = 4_096;
+
+/// The most steps that are noted in one commit.
+const NOTES_A_COMMIT: usize = 256;
+
 /// The delivery engine; cheap to clone, all clones are one engine.
 #[derive(Clone)]
 pub struct Delivery {
@@ -45,11 +51,15 @@ pub(crate) struct Inner {
     /// False until every target is registered, and again at shutdown: rows are kept, nothing is attempted.
     running: AtomicBool,
     stopped: tokio::sync::watch::Sender<bool>,
+    notes: mpsc::Sender<Step>,
+    /// Taken by [`Delivery::start`].
+    noted: Mutex<Option<mpsc::Receiver<Step>>>,
 }
 
 impl Delivery {
     /// An engine on this store. Effects can be sent at once; they are performed after [`Delivery::start`].
     pub fn new(db: Db, env: Env, owner: Owner) -> Delivery {
+        let (notes, noted) = mpsc::channel(NOTES_MAX);
         let inner = Inner {
             db,
             env,
@@ -59,6 +69,8 @@ impl Delivery {
             attempts: Arc::new(Semaphore::new(ATTEMPTS_MAX)),
             running: AtomicBool::new(false),
             stopped: tokio::sync::watch::Sender::new(false),
+            notes,
+            noted: Mutex::new(Some(noted)),
         };
         Delivery { inner: Arc::new(inner) }
     }
@@ -81,6 +93,9 @@ impl Delivery {
         self.inner.running.store(true, Ordering::SeqCst);
         for owned in self.inner.owner.all() {
             self.wake_partition(owned.partition).await?;
+        }
+        if let Some(noted) = self.inner.noted.lock().take() {
+            tokio::spawn(write_notes(self.inner.db.clone(), noted));
         }
         tokio::spawn(sweep(Arc::downgrade(&self.inner), self.inner.stopped.subscribe()));
         Ok(())
@@ -113,6 +128,14 @@ impl Delivery {
     /// What the target itself refuses is no error: it is dead-lettered in this transaction.
     pub async fn send(&self, tx: &Tx, effect: Effect) -> Result<(), ServiceError> {
         self.inner.send(tx, effect).await
+    }
+
+    /// Records a step that is no part of a transaction, such as a synchronous call, soon after. It is a report and no promise: if
+    /// [`NOTES_MAX`] steps wait already, it is left out.
+    pub fn note(&self, step: Step) {
+        if self.inner.notes.try_send(step).is_err() {
+            tracing::debug!("too many steps wait to be noted; one is left out");
+        }
     }
 
     /// How full each lane is, by target ARN.
@@ -343,6 +366,22 @@ fn settle_lane(lane: &Lane, env: &Env, ended: Result<Attempted, tokio::task::Joi
         // `attempt` catches a panicking target, so this is a bug of the engine itself; the row is still in the store and is
         // attempted again after the next start.
         Err(error) => tracing::error!(target = %lane.target, %error, "an attempt ended without an outcome"),
+    }
+}
+
+/// Writes noted steps, as many as have gathered in one commit.
+async fn write_notes(db: Db, mut noted: mpsc::Receiver<Step>) {
+    let mut steps = Vec::with_capacity(NOTES_A_COMMIT);
+    while noted.recv_many(&mut steps, NOTES_A_COMMIT).await > 0 {
+        let tx = db.begin();
+        let written = async {
+            steps.iter().try_for_each(|step| lineage::record(&tx, step))?;
+            tx.commit().await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(%error, steps = steps.len(), "steps of the lineage cannot be noted");
+        }
+        steps.clear();
     }
 }
 

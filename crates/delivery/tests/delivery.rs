@@ -377,6 +377,15 @@ async fn lineage_is_found_by_request_and_swept_when_old() {
         detail: String::new(),
     };
     w.db.transact(async |tx| lineage::record(&tx, &step)).await.unwrap();
+    let noted = lineage::Step {
+        request_id: Some(cauce_core::RequestId::from_text("req-2")),
+        trace: Trace::start(w.env.now(), w.env.entropy()),
+        ..step.clone()
+    };
+    w.delivery.note(noted.clone());
+    let db = w.db.clone();
+    let root = w.until(async |w: &mut World| lineage::tree_of_request(&db, "req-2", w.env.now()).await.unwrap()).await;
+    assert_eq!(lineage::tree(&w.db, root).await.unwrap(), [noted]);
     let found = lineage::tree_of_request(&w.db, "req-1", w.env.now()).await.unwrap();
     assert_eq!(found, Some(effect.trace.root));
     assert_eq!(lineage::tree(&w.db, effect.trace.root).await.unwrap(), [step]);

@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use cauce_core::ports::{FunctionError, Functions, Invocation, InvocationOutcome};
-use cauce_core::{Blob, Call, ServiceError, Violations};
+use cauce_core::{Blob, Call, ServiceError, Trace, Violations};
+use cauce_delivery::lineage::{Fate, Step};
 use cauce_wire::{HeaderName, Input, RestRequest, RestResponse};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -194,15 +195,27 @@ impl Lambda {
                 Ok(nothing(202))
             }
             _ => {
+                let (trace, began) =
+                    (Trace { parent: call.trace.parent, ..call.trace.child(self.env.entropy()) }, self.env.now());
                 let work = Work {
                     request_id: call.request_id.to_string(),
                     payload,
                     invoked_arn: reference.arn().to_string(),
-                    trace: call.trace.child(self.env.entropy()).header(),
+                    trace: trace.header(),
                     client_context,
                 };
                 let wish = LogWish { tail: input.log_type.as_deref() == Some("Tail"), written: false };
                 let (plan, flown) = self.run(&deployment, work, wish).await?;
+                self.ports.delivery.note(Step {
+                    trace,
+                    at: began,
+                    ended: Some(self.env.now()),
+                    what: "lambda:Invoke".to_owned(),
+                    to: reference.arn().to_string(),
+                    request_id: Some(call.request_id.clone()),
+                    fate: Fate::Done,
+                    detail: flown.error.map_or_else(String::new, |error| error_name(error).to_owned()),
+                });
                 let tail = match flown.tail {
                     Some(tail) => tail.await.ok(),
                     None => None,
