@@ -63,6 +63,8 @@ impl Server {
     /// # Errors
     /// If the address is taken or the data cannot be opened.
     pub(crate) async fn start(config: &Config) -> Result<Server> {
+        // Functions run as the same user: without this they could read the root key out of `/proc/PID/environ`.
+        nix::sys::prctl::set_dumpable(false).context("cannot hide this process from its functions")?;
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
