@@ -60,17 +60,18 @@ class Server:
 
     def start(self):
         with open(self.folder / "server.log", "ab") as log:
+            said = log.tell()
             command = [BINARY, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
             self.process = subprocess.Popen(command, env=own_environment(**self.variables), stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended: {self.log()}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
+            # It listens earlier than it serves; what it prints is what its users go by too.
+            if b"serving on " in (self.folder / "server.log").read_bytes()[said:]:
+                return self
             time.sleep(0.01)
-        raise RuntimeError("the server does not listen")
+        raise RuntimeError(f"the server does not serve: {self.log()}")
 
     def log(self):
         return (self.folder / "server.log").read_text(errors="replace")

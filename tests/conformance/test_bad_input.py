@@ -63,7 +63,10 @@ def test_a_service_that_is_not_known(server):
     assert status in (400, 404) and code == "UnknownOperationException", message
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"[]", b"\xff\xfe", b'{"Entries":[}', b'{"Entries":"text"}', b"null", b'{"Entries":[{}]}trailing'])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"[]", b"\xff\xfe", b'{"Entries":[}', b'{"Entries":"text"}', b"null", b'{"Entries":[{}]}trailing'],
+)
 def test_json_that_is_none(server, body):
     status, code, message = call(server, "events", "AWSEvents.PutEvents", body).error()
     assert status == 400 and code in ("SerializationException", "ValidationException"), (code, message)
@@ -170,7 +173,11 @@ def test_huge_headers(server):
 def test_authorizations_that_are_none(server, authorization):
     headers = signed(server, "events", b"{}", target="AWSEvents.ListRules")
     status, code, message = send(server, {**headers, "authorization": authorization}, b"{}").error()
-    assert status in (400, 403) and code in ("IncompleteSignatureException", "InvalidSignatureException", "MissingAuthenticationTokenException"), (code, message)
+    assert status in (400, 403) and code in (
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+    ), (code, message)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "20261322T000000Z", "99999999T999999Z"])

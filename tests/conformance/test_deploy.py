@@ -83,7 +83,9 @@ def test_an_application_is_deployed_changed_and_removed(server, aws, application
     events = aws("cloudformation", "describe-stack-events", "--stack-name", name)["StackEvents"]
     assert (events[0]["ResourceStatus"], events[0]["LogicalResourceId"]) == ("CREATE_COMPLETE", name)
     assert (events[-1]["ResourceStatus"], events[-1]["LogicalResourceId"]) == ("REVIEW_IN_PROGRESS", name)
-    assert {"AWS::Lambda::Function", "AWS::IAM::Role", "AWS::Events::Rule", "AWS::Lambda::Permission"} <= {event["ResourceType"] for event in events}
+    assert {"AWS::Lambda::Function", "AWS::IAM::Role", "AWS::Events::Rule", "AWS::Lambda::Permission"} <= {
+        event["ResourceType"] for event in events
+    }
 
     # The same again.
     done = application(TEMPLATE)
@@ -105,8 +107,11 @@ def test_an_application_is_deployed_changed_and_removed(server, aws, application
     assert aws.run("lambda", "get-function", "--function-name", consumer).returncode != 0
 
 
-def test_what_cannot_be_deployed_says_why(application, name):
+def test_what_cannot_be_deployed_says_why(aws, application, name):
     wrong = TEMPLATE.replace("Runtime: provided.al2023", "Runtime: python3.13")
     done = application(wrong)
-    assert done.returncode != 0
-    assert name in done.stderr, done.stderr
+    assert done.returncode != 0 and name in done.stderr, done.stderr
+    events = aws("cloudformation", "describe-stack-events", "--stack-name", name)["StackEvents"]
+    assert events[0]["ResourceStatus"] == "ROLLBACK_COMPLETE"
+    failed = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+    assert any("python3.13" in event["ResourceStatusReason"] for event in failed), failed

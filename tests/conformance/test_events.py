@@ -24,17 +24,26 @@ ENTRY = {"Source": "test.events", "DetailType": "t", "Detail": "{}"}
 
 def arrived(server, function, count):
     """The first `count` events that a printing function was invoked with, once they are there."""
-    return until(lambda: events_logged(server, function)[count - 1 :] and events_logged(server, function), f"{count} events")
+    return until(
+        lambda: events_logged(server, function)[count - 1 :] and events_logged(server, function), f"{count} events"
+    )
 
 
 def test_an_event_goes_from_the_command_line_to_the_log(server, aws, function, name):
     own = function("print")
     route(server, name, own, {"source": [name], "detail": {"result": ["approved"]}})
-    entry = {"Source": name, "DetailType": "transaction", "Resources": ["arn:aws:x:y:z:1:r"], "Detail": '{"result":"approved"}'}
+    entry = {
+        "Source": name,
+        "DetailType": "transaction",
+        "Resources": ["arn:aws:x:y:z:1:r"],
+        "Detail": '{"result":"approved"}',
+    }
     put = aws("events", "put-events", "--entries", json.dumps([entry]))
     assert put["FailedEntryCount"] == 0
     arrived(server, own, 1)
-    (found,) = aws("logs", "filter-log-events", "--log-group-name", f"/aws/lambda/{own}", "--filter-pattern", name)["events"]
+    (found,) = aws("logs", "filter-log-events", "--log-group-name", f"/aws/lambda/{own}", "--filter-pattern", name)[
+        "events"
+    ]
     event = json.loads(found["message"])
     assert event.pop("time").endswith("Z")
     assert event == {
@@ -144,7 +153,10 @@ def test_a_bus_may_be_a_target(server, function, name):
 
 
 def test_a_bus_has_a_policy_that_counts(server, name):
-    trust = {**TRUST_LAMBDA, "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        **TRUST_LAMBDA,
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}],
+    }
     role = create_role(server, name, trust=trust)
     keys = server.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     guest = server.client("events", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
@@ -154,7 +166,13 @@ def test_a_bus_has_a_policy_that_counts(server, name):
     assert refusal(guest.put_events, Entries=entries)[1] == "AccessDeniedException"
 
     def put(effect, principal):
-        statement = {"Sid": "s", "Effect": effect, "Principal": {"AWS": principal}, "Action": "events:PutEvents", "Resource": bus}
+        statement = {
+            "Sid": "s",
+            "Effect": effect,
+            "Principal": {"AWS": principal},
+            "Action": "events:PutEvents",
+            "Resource": bus,
+        }
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         events.put_permission(EventBusName=name, Policy=json.dumps(policy))
 
@@ -219,7 +237,10 @@ def test_a_schedule_is_kept(server, name):
         assert (rule["Arn"], rule["ScheduleExpression"], rule["State"]) == (arn, expression, "ENABLED")
 
 
-@pytest.mark.parametrize("expression", ["rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "cron(* * * * * *)", "every day", "cron(61 * * * ? *)"])
+@pytest.mark.parametrize(
+    "expression",
+    ["rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "cron(* * * * * *)", "every day", "cron(61 * * * ? *)"],
+)
 def test_a_schedule_that_does_not_read_is_refused(server, name, expression):
     status, code, message = refusal(server.client("events").put_rule, Name=name, ScheduleExpression=expression)
     assert (status, code, message) == (400, "ValidationException", "Parameter ScheduleExpression is not valid.")
@@ -239,7 +260,11 @@ def test_a_rule_goes_after_its_targets(server, function, name):
     arn = events.describe_rule(Name=name)["Arn"]
     target = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{own}"
     assert events.list_rule_names_by_target(TargetArn=target)["RuleNames"] == [name]
-    assert refusal(events.delete_rule, Name=name) == (400, "ValidationException", "Rule can't be deleted since it has targets.")
+    assert refusal(events.delete_rule, Name=name) == (
+        400,
+        "ValidationException",
+        "Rule can't be deleted since it has targets.",
+    )
     assert events.remove_targets(Rule=name, Ids=["1"])["FailedEntryCount"] == 0
     events.delete_rule(Name=name)
     missing = f"Rule {name} does not exist on EventBus default."
@@ -249,15 +274,36 @@ def test_a_rule_goes_after_its_targets(server, function, name):
 
 def test_a_pattern_is_tried_before_it_is_used(server):
     events = server.client("events")
-    event = {"id": "1", "source": "a", "detail-type": "t", "account": ACCOUNT, "time": "2026-11-22T00:00:00Z", "region": "us-east-1", "resources": [], "detail": {"n": 5}}
-    test = lambda pattern: events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))["Result"]  # noqa: E731
+    event = {
+        "id": "1",
+        "source": "a",
+        "detail-type": "t",
+        "account": ACCOUNT,
+        "time": "2026-11-22T00:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {"n": 5},
+    }
+
+    def test(pattern):
+        return events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))["Result"]
+
     assert test({"detail": {"n": [{"numeric": [">", 4]}]}})
     assert not test({"detail": {"n": [{"numeric": [">", 5]}]}})
     assert test({"source": [{"wildcard": "*"}], "detail": {"n": [{"exists": True}]}})
 
 
 @pytest.mark.parametrize(
-    "pattern", ['{"source":', "[]", '{"source":"a"}', '{"source":[]}', '{"source":[{"unknown":"a"}]}', '{"a":[{"numeric":["<>",1]}]}', '{"a":[{"wildcard":"**"}]}']
+    "pattern",
+    [
+        '{"source":',
+        "[]",
+        '{"source":"a"}',
+        '{"source":[]}',
+        '{"source":[{"unknown":"a"}]}',
+        '{"a":[{"numeric":["<>",1]}]}',
+        '{"a":[{"wildcard":"**"}]}',
+    ],
 )
 def test_a_pattern_that_does_not_read_is_refused(server, name, pattern):
     status, code, message = refusal(server.client("events").put_rule, Name=name, EventPattern=pattern)

@@ -18,6 +18,7 @@ ANYBODY_HERE = {
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
     ],
 }
+DEFAULT_BUS = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
 ENTRY = {"Source": "test.identity", "DetailType": "t", "Detail": "{}"}
 
 
@@ -144,8 +145,8 @@ def test_a_role_may_do_nothing_that_no_policy_allows(session, name):
     assert refusal(events.put_events, Entries=[ENTRY]) == (
         400,
         "AccessDeniedException",
-        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{name}/test is not authorized to perform: events:PutEvents on resource: "
-        f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default because no identity-based policy allows the events:PutEvents action",
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{name}/test is not authorized to perform: events:PutEvents "
+        f"on resource: {DEFAULT_BUS} because no identity-based policy allows the events:PutEvents action",
     )
 
 
@@ -197,8 +198,8 @@ def test_a_function_may_do_what_its_role_may_and_no_more(server, function, name)
     assert refusal(events.put_events, Entries=[ENTRY]) == (
         400,
         "AccessDeniedException",
-        f"User: {caller['Arn']} is not authorized to perform: events:PutEvents on resource: "
-        f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default because no identity-based policy allows the events:PutEvents action",
+        f"User: {caller['Arn']} is not authorized to perform: events:PutEvents "
+        f"on resource: {DEFAULT_BUS} because no identity-based policy allows the events:PutEvents action",
     )
 
 

@@ -47,13 +47,16 @@ def test_what_was_put_is_found_at_once(server, aws, group):
 
 
 def test_following_sees_every_event_once(server, group):
-    """What `aws logs tail --follow` (version 2 of the command line) does: the same request again from the last time seen, leaving out known ids."""
+    """What `aws logs tail --follow` (version 2 of the command line) does: the same request again from the last time seen,
+    leaving out the ids it knows."""
     logs = server.client("logs")
     seen, start = {}, now() - 60_000
 
     def follow():
         nonlocal start
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start, interleaved=True):
+        for page in logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=start, interleaved=True
+        ):
             for event in page["events"]:
                 start = max(start, event["timestamp"])
                 seen.setdefault(event["eventId"], event["message"])
@@ -75,9 +78,9 @@ def test_following_sees_every_event_once(server, group):
         ("ERROR -one", ['ERROR {"code":7}']),
         ('"one two"', ["ERROR one two"]),
         ("%E.*R%", ["ERROR one two", 'ERROR {"code":7}']),
-        ("{ $.level = \"warn\" }", ['{"level":"warn","ms":12,"tags":["a","b"]}']),
-        ("{ $.ms > 10 && $.tags[1] = \"b\" }", ['{"level":"warn","ms":12,"tags":["a","b"]}']),
-        ("{ $.ms < 12 || $.level = \"d*\" }", ['{"level":"debug","ms":3}']),
+        ('{ $.level = "warn" }', ['{"level":"warn","ms":12,"tags":["a","b"]}']),
+        ('{ $.ms > 10 && $.tags[1] = "b" }', ['{"level":"warn","ms":12,"tags":["a","b"]}']),
+        ('{ $.ms < 12 || $.level = "d*" }', ['{"level":"debug","ms":3}']),
         ("{ $.nothing NOT EXISTS }", ['{"level":"warn","ms":12,"tags":["a","b"]}', '{"level":"debug","ms":3}']),
         ("[ip, user, status=4*, size]", ["10.0.0.1 ann 404 1534"]),
         ("[ip, user, status, size>1000]", ["10.0.0.1 ann 404 1534"]),
@@ -159,9 +162,20 @@ def test_events_too_old_or_too_new_are_rejected_by_index(server, group):
     day = 86_400_000
     logs = server.client("logs")
     at = now()
-    old = logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[{"timestamp": at - 15 * day, "message": "old"}, {"timestamp": at - 14 * day + 60_000, "message": "not yet"}])
+    old = logs.put_log_events(
+        logGroupName=group,
+        logStreamName="s",
+        logEvents=[
+            {"timestamp": at - 15 * day, "message": "old"},
+            {"timestamp": at - 14 * day + 60_000, "message": "not yet"},
+        ],
+    )
     assert old["rejectedLogEventsInfo"] == {"tooOldLogEventEndIndex": 1}
-    new = logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[{"timestamp": at, "message": "now"}, {"timestamp": at + 3 * 3_600_000, "message": "new"}])
+    new = logs.put_log_events(
+        logGroupName=group,
+        logStreamName="s",
+        logEvents=[{"timestamp": at, "message": "now"}, {"timestamp": at + 3 * 3_600_000, "message": "new"}],
+    )
     assert new["rejectedLogEventsInfo"] == {"tooNewLogEventStartIndex": 1}
     assert found(server, group) == ["not yet", "now"]
 
@@ -170,17 +184,30 @@ def test_events_come_in_order_of_time(server, group):
     events = [{"timestamp": now(), "message": "b"}, {"timestamp": now() - 1000, "message": "a"}]
     order = "Log events in a single PutLogEvents request must be in chronological order."
     put_events = server.client("logs").put_log_events
-    assert refusal(put_events, logGroupName=group, logStreamName="s", logEvents=events) == (400, "InvalidParameterException", order)
+    assert refusal(put_events, logGroupName=group, logStreamName="s", logEvents=events) == (
+        400,
+        "InvalidParameterException",
+        order,
+    )
 
 
 def test_groups_and_streams_are_there_once_or_not_at_all(server, group):
     logs = server.client("logs")
     exists = (400, "ResourceAlreadyExistsException")
     assert refusal(logs.create_log_group, logGroupName=group) == (*exists, "The specified log group already exists")
-    assert refusal(logs.create_log_stream, logGroupName=group, logStreamName="s") == (*exists, "The specified log stream already exists")
+    assert refusal(logs.create_log_stream, logGroupName=group, logStreamName="s") == (
+        *exists,
+        "The specified log stream already exists",
+    )
     missing = (400, "ResourceNotFoundException")
-    assert refusal(logs.filter_log_events, logGroupName="nowhere") == (*missing, "The specified log group does not exist.")
-    assert refusal(logs.get_log_events, logGroupName=group, logStreamName="no") == (*missing, "The specified log stream does not exist.")
+    assert refusal(logs.filter_log_events, logGroupName="nowhere") == (
+        *missing,
+        "The specified log group does not exist.",
+    )
+    assert refusal(logs.get_log_events, logGroupName=group, logStreamName="no") == (
+        *missing,
+        "The specified log stream does not exist.",
+    )
     logs.delete_log_stream(logGroupName=group, logStreamName="s")
     logs.delete_log_group(logGroupName=group)
     assert refusal(logs.describe_log_streams, logGroupName=group)[:2] == missing
@@ -202,13 +229,19 @@ def test_groups_and_streams_are_listed_page_by_page(server, name):
     for n in range(5):
         logs.create_log_group(logGroupName=f"{name}/{n}")
         logs.create_log_stream(logGroupName=f"{name}/0", logStreamName=f"s{n}")
-    pages = list(logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name, PaginationConfig={"PageSize": 2}))
+    pages = list(
+        logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name, PaginationConfig={"PageSize": 2})
+    )
     assert [group["logGroupName"] for page in pages for group in page["logGroups"]] == [f"{name}/{n}" for n in range(5)]
     assert len(pages) == 3
     put(server, f"{name}/0", ["x"], stream="s3")
-    streams = logs.describe_log_streams(logGroupName=f"{name}/0", orderBy="LastEventTime", descending=True)["logStreams"]
+    streams = logs.describe_log_streams(logGroupName=f"{name}/0", orderBy="LastEventTime", descending=True)[
+        "logStreams"
+    ]
     assert streams[0]["logStreamName"] == "s3" and "lastEventTimestamp" in streams[0]
-    pages = list(logs.get_paginator("describe_log_streams").paginate(logGroupName=f"{name}/0", PaginationConfig={"PageSize": 2}))
+    pages = list(
+        logs.get_paginator("describe_log_streams").paginate(logGroupName=f"{name}/0", PaginationConfig={"PageSize": 2})
+    )
     assert [stream["logStreamName"] for page in pages for stream in page["logStreams"]] == [f"s{n}" for n in range(5)]
 
 

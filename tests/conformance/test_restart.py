@@ -105,7 +105,7 @@ def test_the_root_key_is_what_it_was_started_with(tmp_path):
 
 def test_the_program_says_where_it_serves_and_how_to_use_it(own_server):
     said = f"serving on {own_server.endpoint} (data in {own_server.data})"
-    until(lambda: said in own_server.log(), "the address on standard output")
+    assert said in own_server.log()
     command = [BINARY, "env", "--endpoint", own_server.endpoint, "--output", "json"]
     printed = json.loads(subprocess.run(command, env=own_environment(), capture_output=True, check=True).stdout)
     environment = {**own_server.environment(), **printed}

@@ -40,14 +40,24 @@ def test_a_large_file_goes_up_in_parts(server, name, tmp_path):
 
 def test_an_object_is_what_was_put(server, name):
     s3 = bucket(server, name)
-    put = s3.put_object(Bucket=name, Key="a/b c", Body=b"content", ContentType="text/x", Metadata={"who": "me"}, ServerSideEncryption="AES256")
+    put = s3.put_object(
+        Bucket=name,
+        Key="a/b c",
+        Body=b"content",
+        ContentType="text/x",
+        Metadata={"who": "me"},
+        ServerSideEncryption="AES256",
+    )
     assert put["ETag"] == f'"{hashlib.md5(b"content").hexdigest()}"' and put["ServerSideEncryption"] == "AES256"
     got = s3.get_object(Bucket=name, Key="a/b c")
     assert (got["Body"].read(), got["ContentType"], got["Metadata"]) == (b"content", "text/x", {"who": "me"})
     assert s3.get_object(Bucket=name, Key="a/b c", Range="bytes=2-4")["Body"].read() == b"nte"
     assert refusal(s3.get_object, Bucket=name, Key="a/b c", Range="bytes=7-")[:2] == (416, "InvalidRange")
     assert refusal(s3.get_object, Bucket=name, Key="a/b c", IfNoneMatch=put["ETag"])[0] == 304
-    assert refusal(s3.put_object, Bucket=name, Key="a/b c", Body=b"", IfNoneMatch="*")[:2] == (412, "PreconditionFailed")
+    assert refusal(s3.put_object, Bucket=name, Key="a/b c", Body=b"", IfNoneMatch="*")[:2] == (
+        412,
+        "PreconditionFailed",
+    )
 
 
 def test_nothing_is_told_from_what_is_not_there(server, name):
@@ -113,7 +123,12 @@ def test_a_bucket_policy_counts(server, name):
     s3 = bucket(server, name)
     s3.put_object(Bucket=name, Key="public/k", Body=b"content")
     s3.put_object(Bucket=name, Key="private/k", Body=b"content")
-    anyone = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{name}/public/*"}
+    anyone = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{name}/public/*",
+    }
     s3.delete_public_access_block(Bucket=name)
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [anyone]}))
     # Without a signature, the host is what says that S3 is meant.

@@ -37,7 +37,11 @@ def created(stacks, name, body, **how):
 
 
 def test_a_stack_lives_from_create_to_delete(server, stacks, name):
-    created(stacks, name, template({"R": rule(), "G": group(name)}, Outputs={"Arn": {"Value": {"Fn::GetAtt": ["R", "Arn"]}}}))
+    created(
+        stacks,
+        name,
+        template({"R": rule(), "G": group(name)}, Outputs={"Arn": {"Value": {"Fn::GetAtt": ["R", "Arn"]}}}),
+    )
     (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
     assert stack["StackId"].startswith(f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/{name}/")
     assert stack["EnableTerminationProtection"] is False and stack["CreationTime"]
@@ -45,7 +49,9 @@ def test_a_stack_lives_from_create_to_delete(server, stacks, name):
     events = server.client("events")
     assert events.describe_rule(Name=arn.rsplit("/")[-1])["Arn"] == arn
     resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
-    assert {found["LogicalResourceId"]: found["ResourceStatus"] for found in resources} == dict.fromkeys("GR", "CREATE_COMPLETE")
+    assert {found["LogicalResourceId"]: found["ResourceStatus"] for found in resources} == dict.fromkeys(
+        "GR", "CREATE_COMPLETE"
+    )
 
     stacks.update_stack(StackName=name, TemplateBody=template({"R": rule("b")}))
     stacks.get_waiter("stack_update_complete").wait(StackName=name)
@@ -73,7 +79,14 @@ def test_parameters_conditions_mappings_and_functions_of_templates(stacks, name)
         Mappings={"Names": {"dev": {"short": "d"}, "prod": {"short": "p"}}},
         Conditions={"IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}},
         Outputs={
-            "Sub": {"Value": {"Fn::Sub": ["${X}:${AWS::Region}:${Always}", {"X": {"Fn::Select": [1, {"Fn::Split": [",", "a,b"]}]}}]}},
+            "Sub": {
+                "Value": {
+                    "Fn::Sub": [
+                        "${X}:${AWS::Region}:${Always}",
+                        {"X": {"Fn::Select": [1, {"Fn::Split": [",", "a,b"]}]}},
+                    ]
+                }
+            },
             "If": {"Value": {"Fn::If": ["IsProd", "yes", "no"]}},
         },
     )
@@ -81,8 +94,14 @@ def test_parameters_conditions_mappings_and_functions_of_templates(stacks, name)
     (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     assert outputs == {"Sub": f"b:us-east-1:{name}-d", "If": "no"}
-    assert [found["LogicalResourceId"] for found in stacks.list_stack_resources(StackName=name)["StackResourceSummaries"]] == ["Always"]
-    wrong = {"StackName": f"{name}-b", "TemplateBody": body, "Parameters": [{"ParameterKey": "Stage", "ParameterValue": "x"}]}
+    assert [
+        found["LogicalResourceId"] for found in stacks.list_stack_resources(StackName=name)["StackResourceSummaries"]
+    ] == ["Always"]
+    wrong = {
+        "StackName": f"{name}-b",
+        "TemplateBody": body,
+        "Parameters": [{"ParameterKey": "Stage", "ParameterValue": "x"}],
+    }
     code, message = refusal(stacks.create_stack, **wrong)[1:]
     assert code == "ValidationError" and "Stage" in message, message
 
@@ -95,14 +114,19 @@ def test_what_fails_is_rolled_back_and_says_why(server, stacks, name):
     events = stacks.describe_stack_events(StackName=name)["StackEvents"]
     (failed,) = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
     assert failed["LogicalResourceId"] == "Taken" and "already exists" in failed["ResourceStatusReason"]
-    left = [found["logGroupName"] for found in server.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]]
+    left = [
+        found["logGroupName"]
+        for found in server.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    ]
     assert left == [f"{name}-taken"], "what the stack had made is gone, what was there before is not"
 
 
 def test_a_failed_update_goes_back_to_what_was(server, stacks, name):
     server.client("logs").create_log_group(logGroupName=f"{name}-taken")
     created(stacks, name, template({"R": rule("before")}))
-    stacks.update_stack(StackName=name, TemplateBody=template({"R": rule("after"), "T": group(f"{name}-taken", DependsOn="R")}))
+    stacks.update_stack(
+        StackName=name, TemplateBody=template({"R": rule("after"), "T": group(f"{name}-taken", DependsOn="R")})
+    )
     until(lambda: status(stacks, name) == "UPDATE_ROLLBACK_COMPLETE", "the rollback")
     (resource,) = stacks.describe_stack_resources(StackName=name)["StackResources"]
     pattern = server.client("events").describe_rule(Name=resource["PhysicalResourceId"])["EventPattern"]
@@ -120,7 +144,9 @@ def test_a_change_set_shows_before_it_does(stacks, name):
     assert status(stacks, name) == "CREATE_COMPLETE", "nothing has happened yet"
     stacks.execute_change_set(**change)
     stacks.get_waiter("stack_update_complete").wait(StackName=name)
-    stacks.create_change_set(StackName=name, ChangeSetName="empty", TemplateBody=template({"R": rule("b"), "H": group()}))
+    stacks.create_change_set(
+        StackName=name, ChangeSetName="empty", TemplateBody=template({"R": rule("b"), "H": group()})
+    )
     empty = stacks.describe_change_set(StackName=name, ChangeSetName="empty")
     assert empty["Status"] == "FAILED" and "The submitted information didn't contain changes." in empty["StatusReason"]
     stacks.delete_change_set(StackName=name, ChangeSetName="empty")
@@ -136,7 +162,10 @@ def test_a_change_set_shows_before_it_does(stacks, name):
         (template({}), "At least one Resources member must be defined"),
         (template({"A": {"Type": "AWS::Nothing::Here"}}), "AWS::Nothing::Here"),
         (template({"A": group(DependsOn="B"), "B": group(DependsOn="A")}), "Circular dependency between resources"),
-        (template({"A": group({"Fn::GetAtt": ["B", "Arn"]}), "B": group({"Ref": "A"})}), "Circular dependency between resources"),
+        (
+            template({"A": group({"Fn::GetAtt": ["B", "Arn"]}), "B": group({"Ref": "A"})}),
+            "Circular dependency between resources",
+        ),
         (template({"A": group({"Ref": "Nowhere"})}), "Nowhere"),
         (template({"A": group({"Fn::Nothing": "x"})}), "Fn::Nothing"),
         (template({"A": group()}, Transform="Own::Macro"), "Own::Macro"),
@@ -173,7 +202,9 @@ def test_stacks_and_events_are_listed_page_by_page(stacks, name):
     for n in range(3):
         created(stacks, f"{name}-{n}", template({f"G{m}": group() for m in range(4)}))
     pages = stacks.get_paginator("list_stacks").paginate(StackStatusFilter=["CREATE_COMPLETE"])
-    assert {f"{name}-{n}" for n in range(3)} <= {stack["StackName"] for page in pages for stack in page["StackSummaries"]}
+    assert {f"{name}-{n}" for n in range(3)} <= {
+        stack["StackName"] for page in pages for stack in page["StackSummaries"]
+    }
     pages = stacks.get_paginator("describe_stack_events").paginate(StackName=f"{name}-0")
     events = [event for page in pages for event in page["StackEvents"]]
     assert len(events) >= 10 and len({event["EventId"] for event in events}) == len(events)
@@ -227,7 +258,9 @@ def test_a_stack_whose_creation_was_killed_settles_after_the_restart(own_server,
 
     def create():
         try:
-            server.client("cloudformation").create_stack(StackName="killed", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+            server.client("cloudformation").create_stack(
+                StackName="killed", TemplateBody=body, Capabilities=["CAPABILITY_IAM"]
+            )
         except BotoCoreError:
             pass  # The server was killed before it could answer.
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -37,13 +37,6 @@ async function freePort() {
   throw new Error('no free port below 32768');
 }
 
-const listens = (port) =>
-  new Promise((resolve) => {
-    const probe = connect(port, '127.0.0.1');
-    probe.once('connect', () => resolve(probe.destroy() && true));
-    probe.once('error', () => resolve(false));
-  });
-
 /** Starts the program; `stop` ends it and says how it ended. */
 export async function start() {
   const folder = mkdtempSync(join(tmpdir(), 'cauce-javascript-'));
@@ -54,8 +47,8 @@ export async function start() {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   await until(async () => {
     assert.equal(child.exitCode, null, readFileSync(join(folder, 'server.log'), 'utf8'));
-    return listens(port);
-  }, 'the server to listen');
+    return readFileSync(join(folder, 'server.log'), 'utf8').includes('serving on ');
+  }, 'the server to serve');
   return {
     folder,
     /** What every client is made with; it repeats nothing. */
