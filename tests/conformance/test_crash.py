@@ -1,7 +1,7 @@
 """Killed again and again under load: what was acknowledged is there.
 
-The invariants of ARCHITECTURE.md through the whole program: an answer means it is on disk, and an accepted event arrives
-at least once, whatever is killed, whenever. (That the disk may lose what was not synced is tried in `crates/store`.)
+The invariants of ARCHITECTURE.md through the whole program: an answer means it is on disk, and an accepted event
+arrives at least once, whatever is killed, whenever. (That the disk may lose what was not synced: `crates/store`.)
 """
 
 import collections

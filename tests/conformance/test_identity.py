@@ -234,3 +234,16 @@ def test_a_policy_that_does_not_read_is_refused(server, name):
     assert (status, code) == (400, "MalformedPolicyDocument")
     half = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*"}]})
     assert refusal(put, RoleName=name, PolicyName="p", PolicyDocument=half)[1] == "MalformedPolicyDocument"
+
+
+def test_a_role_is_handed_on_only_by_those_who_may(server, session, name, code, role):
+    settings = {"Runtime": "provided.al2023", "Handler": "echo", "Role": role, "Code": {"ZipFile": code}}
+    functions = session(allow("lambda:*"))("lambda")
+    status, error, message = refusal(functions.create_function, FunctionName=name, **settings)
+    assert (status, error) == (403, "AccessDeniedException")
+    who = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/test"
+    assert message.startswith(f"User: {who} is not authorized to perform: iam:PassRole on resource: {role} "), message
+    statements = allow("lambda:*"), allow("iam:PassRole", resource=role)
+    server.client("iam").put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+    functions.create_function(FunctionName=name, **settings)
+    functions.delete_function(FunctionName=name)

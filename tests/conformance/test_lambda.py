@@ -1,11 +1,13 @@
 """Functions, seen from outside: what they get, what their callers get, what is refused."""
 
 import base64
+import concurrent.futures
 import json
 import os
 import re
 import threading
 
+import boto3
 from errors import refusal
 from functions import (
     create_function,
@@ -349,3 +351,33 @@ def test_one_that_hangs_delays_no_other(server, function):
         assert invoke(server, quick, n)[0] == n
     assert hanging.is_alive(), "all twenty were done while the other was still at work"
     hanging.join()
+
+
+def test_many_at_once_get_each_their_own_answer(server, function):
+    own = function("echo")
+    client = server.client("lambda", max_pool_connections=40)
+
+    def ask(n):
+        return json.loads(client.invoke(FunctionName=own, Payload=json.dumps({"n": n}))["Payload"].read())
+
+    with concurrent.futures.ThreadPoolExecutor(20) as callers:
+        assert list(callers.map(ask, range(200))) == [{"n": n} for n in range(200)]
+    starts = until(lambda: sum(line.startswith("INIT_START") for line in logged(server, own)), "a sandbox's first line")
+    assert starts <= 20, "sandboxes are reused: never more of them than callers at once"
+
+
+def test_a_region_has_functions_of_its_own(server, role, code, name):
+    there = boto3.client(
+        "lambda",
+        endpoint_url=server.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    create = {"FunctionName": name, "Runtime": "provided.al2023", "Role": role, "Handler": "environment"}
+    made = there.create_function(**create, Code={"ZipFile": code}, Timeout=10)
+    assert made["FunctionArn"] == f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}"
+    seen = json.loads(there.invoke(FunctionName=name)["Payload"].read())
+    assert seen["AWS_REGION"] == "eu-west-1"
+    assert refusal(server.client("lambda").get_function, FunctionName=name)[:2] == (404, "ResourceNotFoundException")
+    there.delete_function(FunctionName=name)

@@ -47,8 +47,8 @@ def test_what_was_put_is_found_at_once(server, aws, group):
 
 
 def test_following_sees_every_event_once(server, group):
-    """What `aws logs tail --follow` (version 2 of the command line) does: the same request again from the last time seen,
-    leaving out the ids it knows."""
+    """What `aws logs tail --follow` of the command line's version 2 does: the same request again, from the last time
+    seen, leaving out the ids it knows."""
     logs = server.client("logs")
     seen, start = {}, now() - 60_000
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from errors import refusal
-from functions import TRUST_LAMBDA, invoke
+from functions import TRUST_LAMBDA, allow, create_role, invoke
 from program import ACCOUNT, until
 
 
@@ -294,3 +294,18 @@ def test_a_stack_whose_creation_was_killed_settles_after_the_restart(own_server,
     stacks.delete_stack(StackName="killed")
     stacks.get_waiter("stack_delete_complete").wait(StackName="killed")
     assert server.client("lambda").list_functions()["Functions"] == []
+
+
+@pytest.mark.parametrize("resource", [rule(), group(), {"Type": "AWS::S3::Bucket"}, {"Type": "AWS::IAM::User"}])
+def test_a_stack_may_do_no_more_than_whoever_deploys_it(server, name, resource):
+    anybody = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [anybody]}
+    role = create_role(server, name, allow("cloudformation:*"), trust=trust)
+    keys = server.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    pair = keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]
+    stacks = server.client("cloudformation", *pair)
+    stacks.create_stack(StackName=name, TemplateBody=template({"R": resource}), Capabilities=["CAPABILITY_IAM"])
+    until(lambda: status(stacks, name) == "ROLLBACK_COMPLETE", "the rollback")
+    events = stacks.describe_stack_events(StackName=name)["StackEvents"]
+    (failed,) = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+    assert "is not authorized to perform" in failed["ResourceStatusReason"], failed
