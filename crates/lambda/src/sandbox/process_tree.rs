@@ -3,9 +3,13 @@
 //! A function may start processes, detach them into sessions of their own and forget them. All of them carry the environment
 //! they were started with, so a sandbox's processes are found in three ways at once: as descendants of its first process, by its
 //! session, and by a variable that no other sandbox has.
+//!
+//! A machine has hundreds of processes, and the environment of each costs the kernel a walk through its memory. What was there
+//! before the sandbox belongs to somebody else, so only younger processes are looked at closely.
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read as _;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -22,6 +26,23 @@ const ROUND: Duration = Duration::from_millis(1);
 /// How many processes of one sandbox are counted for its memory.
 const MEMBERS_MAX: usize = 4_096;
 
+/// Room for `/proc/PID/stat`, and for `/proc/PID/status` up to its memory: what comes before may list a thousand groups.
+const TEXT_BYTES_MAX: usize = 8_192;
+
+/// When a process was started, in the kernel's ticks since the machine was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Started(u64);
+
+impl Started {
+    /// Before every process.
+    const FIRST: Started = Started(0);
+
+    /// When `pid` was started. If it is gone already, all processes count as younger.
+    pub(crate) fn of(pid: i32) -> Started {
+        read_process(pid).map_or(Started::FIRST, |process| process.started)
+    }
+}
+
 /// The fields of `/proc/PID/stat` that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
@@ -29,15 +50,17 @@ struct Process {
     parent: i32,
     session: i32,
     zombie: bool,
+    started: Started,
 }
 
 /// Ends a sandbox: its first process, everything that descends from it, its whole session, and every process whose
 /// environment contains `variable` (`NAME=value`). Returns when none is left, or gives up after five seconds.
 ///
-/// Once the first process was waited for (`reaped`) its number may belong to a stranger, which is left alone.
-pub(crate) fn end(first: i32, variable: &str, reaped: bool) {
+/// `since` is when the first process was started; what is older is no part of it. Once the first process was waited for
+/// (`reaped`) its number may belong to a stranger, which is left alone.
+pub(crate) fn end(first: i32, since: Started, variable: &str, reaped: bool) {
     for _ in 0..ROUNDS_MAX {
-        let mut found: Vec<i32> = members(&all(), first, |pid| has_variable(pid, |v| v == variable));
+        let mut found: Vec<i32> = members(&all(since), first, |pid| has_variable(pid, |v| v == variable));
         found.retain(|&pid| !(reaped && pid == first));
         if found.is_empty() {
             return;
@@ -50,7 +73,7 @@ pub(crate) fn end(first: i32, variable: &str, reaped: bool) {
 pub(crate) fn end_orphans(task_roots: &str) {
     let wanted = format!("LAMBDA_TASK_ROOT={task_roots}");
     for _ in 0..ROUNDS_MAX {
-        let live = all().into_iter().filter(|p| !p.zombie).map(|p| p.pid);
+        let live = all(Started::FIRST).into_iter().filter(|p| !p.zombie).map(|p| p.pid);
         let found: Vec<i32> = live.filter(|&pid| has_variable(pid, |v| v.starts_with(&wanted))).collect();
         if found.is_empty() {
             return;
@@ -87,24 +110,34 @@ fn members(processes: &[Process], first: i32, marked: impl Fn(i32) -> bool) -> V
     living.filter(|p| inside.contains(&p.pid) || marked(p.pid)).map(|p| p.pid).collect()
 }
 
-fn all() -> Vec<Process> {
+/// All processes that were started then or later.
+fn all(since: Started) -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(read_process).collect()
+    pids.filter_map(read_process).filter(|process| process.started >= since).collect()
 }
 
 fn read_process(pid: i32) -> Option<Process> {
-    parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(pid, &beginning(&format!("/proc/{pid}/stat"))?)
 }
 
-/// `1234 (name) S ppid pgrp session ...`, where the name may contain anything, parentheses and spaces included.
+/// The beginning of a file of the kernel, by one read: it makes the whole text anew for each.
+fn beginning(path: &str) -> Option<String> {
+    let mut text = [0; TEXT_BYTES_MAX];
+    let len = fs::File::open(path).ok()?.read(&mut text).ok()?;
+    Some(String::from_utf8_lossy(text.get(..len)?).into_owned())
+}
+
+/// `1234 (name) S ppid pgrp session ... starttime ...`, where the name may contain anything, parentheses and spaces included.
 fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    Some(Process { pid, parent, session, zombie: matches!(state, "Z" | "X") })
+    // The session is the 6th field, the start the 22nd.
+    let started = Started(fields.nth(15)?.parse().ok()?);
+    Some(Process { pid, parent, session, zombie: matches!(state, "Z" | "X"), started })
 }
 
 fn has_variable(pid: i32, wanted: impl Fn(&str) -> bool) -> bool {
@@ -140,7 +173,7 @@ fn resident(pid: i32) -> Option<(u64, u64)> {
 }
 
 fn status(pid: i32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/status")).ok()
+    beginning(&format!("/proc/{pid}/status"))
 }
 
 /// A line such as `VmHWM:     5120 kB`.
@@ -162,20 +195,21 @@ pub(crate) fn peak_bytes(pid: i32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, members, memory_bytes, parse_stat, peak_bytes};
+    use super::{Process, Started, all, members, memory_bytes, parse_stat, peak_bytes};
 
     #[test]
     fn a_name_may_contain_anything() {
-        let p = parse_stat(7, "7 (a) b) (c) S 3 5 4 0 -1 4194560").unwrap();
-        assert_eq!(p, Process { pid: 7, parent: 3, session: 4, zombie: false });
-        assert!(parse_stat(7, "7 (x) Z 1 1 1").unwrap().zombie);
+        let rest = "0 -1 4194560 1 0 0 0 1 2 0 0 20 0 1 0 7890 1 1";
+        let p = parse_stat(7, &format!("7 (a) b) (c) S 3 5 4 {rest}")).unwrap();
+        assert_eq!(p, Process { pid: 7, parent: 3, session: 4, zombie: false, started: Started(7_890) });
+        assert!(parse_stat(7, &format!("7 (x) Z 1 1 1 {rest}")).unwrap().zombie);
         assert_eq!(parse_stat(7, "7 (x"), None);
         assert_eq!(parse_stat(7, "7 (x) S 1"), None);
     }
 
     #[test]
     fn members_are_found_by_descent_session_and_mark() {
-        let p = |pid, parent, session| Process { pid, parent, session, zombie: false };
+        let p = |pid, parent, session| Process { pid, parent, session, zombie: false, started: Started::FIRST };
         let processes = [
             p(12, 11, 11),                             // grandchild, listed before its parent
             p(10, 1, 10),                              // first
@@ -188,6 +222,16 @@ mod tests {
         let mut found = members(&processes, 10, |pid| pid == 30);
         found.sort_unstable();
         assert_eq!(found, [10, 11, 12, 20, 30]);
+    }
+
+    #[test]
+    fn only_younger_processes_are_looked_at() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let started = Started::of(own);
+        assert!(started > Started::FIRST);
+        assert!(all(started).iter().any(|p| p.pid == own));
+        assert!(all(Started(started.0 + 1)).iter().all(|p| p.pid != own));
+        assert_eq!(Started::of(i32::MAX), Started::FIRST);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::environment::{Place, variables};
 use super::exchange::Exchange;
+use super::process_tree::Started;
 use super::report::{Crash, Exit, init_start};
 use super::runtime_api::RuntimeApi;
 use super::scribe::{Destination, Scribe};
@@ -92,11 +93,13 @@ impl Sandbox {
             writers.send_modify(|n| *n -= 1);
         });
 
+        let since = Started::of(pid);
         let mark = format!("AWS_LAMBDA_LOG_STREAM_NAME={log_stream}");
         let (stop, stop_asked) = watch::channel(false);
         let (exit_told, exit) = watch::channel(None);
         let (gone_told, gone) = watch::channel(false);
-        let supervisor = Supervisor { child, pid, mark, scribe: scribe.clone(), api, temporary, exit_told, gone_told };
+        let supervisor =
+            Supervisor { child, pid, since, mark, scribe: scribe.clone(), api, temporary, exit_told, gone_told };
         tokio::spawn(supervisor.run(stop_asked, host.closing.subscribe()));
         Ok(Sandbox {
             env: host.env.clone(),
@@ -175,6 +178,7 @@ impl Drop for Temporary {
 struct Supervisor {
     child: Child,
     pid: i32,
+    since: Started,
     mark: String,
     scribe: Scribe,
     api: tokio::task::JoinHandle<()>,
@@ -209,9 +213,9 @@ impl Supervisor {
     }
 
     async fn end_tree(&self, reaped: bool) {
-        let (pid, mark) = (self.pid, self.mark.clone());
+        let (pid, since, mark) = (self.pid, self.since, self.mark.clone());
         // Looking through /proc takes milliseconds.
-        let _ = tokio::task::spawn_blocking(move || process_tree::end(pid, &mark, reaped)).await;
+        let _ = tokio::task::spawn_blocking(move || process_tree::end(pid, since, &mark, reaped)).await;
     }
 }
 
