@@ -2,10 +2,7 @@
 //!
 //! AWS: Lambda API, *Invoke*, `FunctionName`.
 
-use std::sync::LazyLock;
-
 use cauce_core::{Account, Arn, Call, Region, Violations};
-use regex_lite::Regex;
 
 use crate::error::Error;
 
@@ -18,14 +15,6 @@ pub(crate) const NAME_CHARS_MAX: usize = 64;
 const NAME_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
 const QUALIFIER_PATTERN: &str = r"(|[a-zA-Z0-9$_-]+)";
 const ALIAS_PATTERN: &str = r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
-
-// The region is matched as loosely as regions are configured here.
-static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"^(?:arn:aws[a-zA-Z-]*:lambda:([a-z0-9-]+):(\d{12}):function:|(\d{12}):(?:function:)?|function:)?([a-zA-Z0-9_-]+)(?::(\$LATEST|[a-zA-Z0-9_-]+))?$",
-    )
-    .ok()
-});
 
 /// A function of one account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,11 +50,54 @@ struct Parsed<'a> {
     qualifier: Option<&'a str>,
 }
 
+/// Reads a name in any of its forms. By hand and not by an expression, since every invocation does it several times. A text that
+/// can be read in two ways (`000000000000:f` could be a name and a qualifier) is read in the longer form.
 fn parse(text: &str) -> Option<Parsed<'_>> {
-    let found = NAME.as_ref()?.captures(text)?;
-    let group = |i: usize| found.get(i).map(|m| m.as_str());
-    let account = group(2).or(group(3));
-    Some(Parsed { region: group(1), account, name: group(4)?, qualifier: group(5) })
+    parse_arn(text).or_else(|| parse_partial_arn(text)).or_else(|| parse_relative(text))
+}
+
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`. The region is matched as loosely as regions are configured here.
+fn parse_arn(text: &str) -> Option<Parsed<'_>> {
+    let (partition, rest) = text.strip_prefix("arn:aws")?.split_once(':')?;
+    let (region, rest) = rest.strip_prefix("lambda:")?.split_once(':')?;
+    let (account, rest) = rest.split_once(':')?;
+    let (name, qualifier) = parse_named(rest.strip_prefix("function:")?)?;
+    let partition_fits = partition.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
+    let region_fits =
+        !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let fits = partition_fits && region_fits && is_account(account);
+    fits.then_some(Parsed { region: Some(region), account: Some(account), name, qualifier })
+}
+
+/// `ACCOUNT:[function:]NAME[:QUALIFIER]`
+fn parse_partial_arn(text: &str) -> Option<Parsed<'_>> {
+    let (account, rest) = text.split_once(':')?;
+    let parsed = is_account(account).then(|| parse_relative(rest))??;
+    Some(Parsed { account: Some(account), ..parsed })
+}
+
+/// `[function:]NAME[:QUALIFIER]`
+fn parse_relative(text: &str) -> Option<Parsed<'_>> {
+    let (name, qualifier) = text.strip_prefix("function:").and_then(parse_named).or_else(|| parse_named(text))?;
+    Some(Parsed { region: None, account: None, name, qualifier })
+}
+
+/// `NAME[:QUALIFIER]`
+fn parse_named(text: &str) -> Option<(&str, Option<&str>)> {
+    let (name, qualifier) = match text.split_once(':') {
+        Some((name, qualifier)) => (name, Some(qualifier)),
+        None => (text, None),
+    };
+    let fits = is_word(name) && qualifier.is_none_or(|q| q == LATEST || is_word(q));
+    fits.then_some((name, qualifier))
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// A function as a call names it.
@@ -164,7 +196,43 @@ pub(crate) fn check_alias(v: &mut Violations, name: &str) {
 
 #[cfg(test)]
 mod tests {
+    use regex_lite::Regex;
+
     use super::{Parsed, parse};
+
+    /// What [`parse`] does, as an expression.
+    const FORMS: &str = r"^(?:arn:aws[a-zA-Z-]*:lambda:([a-z0-9-]+):(\d{12}):function:|(\d{12}):(?:function:)?|function:)?([a-zA-Z0-9_-]+)(?::(\$LATEST|[a-zA-Z0-9_-]+))?$";
+
+    fn parse_by_expression<'a>(forms: &Regex, text: &'a str) -> Option<Parsed<'a>> {
+        let found = forms.captures(text)?;
+        let group = |i: usize| found.get(i).map(|m| m.as_str());
+        Some(Parsed { region: group(1), account: group(2).or(group(3)), name: group(4)?, qualifier: group(5) })
+    }
+
+    /// All texts of up to four of these words, alone and behind the beginnings of ARNs.
+    #[test]
+    fn names_are_read_as_the_expression_reads_them() {
+        let forms = Regex::new(FORMS).unwrap();
+        let words =
+            ["", "arn", "aws", "lambda", "us-1", "000000000000", "00000000000", "function", "f_-9", "$LATEST", "a b"];
+        let mut texts = vec![String::new()];
+        let mut last = texts.clone();
+        for _ in 0..4 {
+            let longer = |text: &String| {
+                words.map(|word| if text.is_empty() { word.to_owned() } else { format!("{text}:{word}") })
+            };
+            last = last.iter().flat_map(longer).collect();
+            texts.extend_from_slice(&last);
+        }
+        let beginnings =
+            ["", "arn:aws:lambda:", "arn:aws-cn:lambda:us-1:", "arn:aws9:lambda:us-1:", "arn:aws:sqs:us-1:"];
+        for beginning in beginnings {
+            for text in &texts {
+                let text = format!("{beginning}{text}");
+                assert_eq!(parse(&text), parse_by_expression(&forms, &text), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn every_form_of_a_name_is_understood() {
