@@ -19,6 +19,8 @@ const BENCHMARKS: [(&str, &str); 4] = [
 /// # Errors
 /// If one of them fails.
 pub(crate) fn measure(programs: &Programs) -> Result<()> {
+    // The functions and the launcher that Lambda's benchmark starts; `cargo bench` does not build them.
+    cargo(&programs.root, &["build", "--release", "--package", "cauce-lambda", "--examples"], Stdio::null())?;
     for (package, benchmark) in BENCHMARKS {
         println!("\n{package}: {benchmark}");
         cargo(&programs.root, &["bench", "--package", package, "--bench", benchmark], Stdio::inherit())?;

@@ -18,10 +18,10 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 const EVENTS: u64 = 20_000;
 
 pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
-    let starts = if quick { 3 } else { 20 };
+    let (starts, events) = if quick { (3, 500) } else { (20, EVENTS) };
     let used_folder = programs.folder()?;
     let used = used_folder.path().join("used");
-    fill(programs, &used, if quick { 500 } else { EVENTS })?;
+    fill(programs, &used, events)?;
     let mut table = Table::new(
         "Start: from the start of the process to the first signed answer (GetCallerIdentity)",
         &["p50 ms", "max ms", "processor ms", "resident MiB", "anonymous MiB", "threads"],
@@ -38,7 +38,7 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
     table.row("empty data folder", empty_starts.row(idle(programs, &folder.path().join("data"))?));
     table.row("used data folder, killed before", used_starts.row(idle(programs, &used)?));
     table.note(format!(
-        "{starts} starts each, in turns; the used folder has seen {EVENTS} events in batches of 10, and its log is replayed"
+        "{starts} starts each, in turns; the used folder has seen {events} events in batches of 10, and its log is replayed"
     ));
     table.note("resident and anonymous memory and threads: 2 s after the start, without a request");
     Ok(table)
