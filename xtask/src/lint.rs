@@ -12,7 +12,7 @@ use crate::run::cargo;
 const FILE_LINES_MAX: usize = 700;
 
 /// The service crates: none may depend on another.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 12] = [
     "apigateway",
     "cloudformation",
     "cloudwatch",
@@ -23,6 +23,8 @@ const SERVICES: [&str; 10] = [
     "s3",
     "secretsmanager",
     "sns",
+    "sqs",
+    "ssm",
 ];
 
 /// What only the named files may say: the clock and chance are seams, the environment is the program's business.

@@ -92,8 +92,9 @@ fn bare() -> Vec<Duration> {
     times
 }
 
-fn invocation() -> Invocation {
-    Invocation { function: "arn:aws:lambda:us-east-1:000000000000:function:f".parse().unwrap(), payload: "{}".into() }
+fn invocation(log_tail: bool) -> Invocation {
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f".parse().unwrap();
+    Invocation { function, payload: "{}".into(), log_tail }
 }
 
 /// One call after the other.
@@ -102,11 +103,7 @@ async fn warm(world: &World, tail: bool) -> Vec<Duration> {
     for round in 0..ROUNDS + 500 {
         let call = world.call();
         let begun = Instant::now();
-        let answer = if tail {
-            world.lambda.invoke(&call, invocation()).await.unwrap()
-        } else {
-            world.lambda.invoke_without_tail(&call, invocation()).await.unwrap()
-        };
+        let answer = world.lambda.invoke(&call, invocation(tail)).await.unwrap();
         if round >= 500 {
             times.push(begun.elapsed());
         }
@@ -124,7 +121,7 @@ async fn parallel(world: &World, callers: usize) -> Vec<Duration> {
                 let mut times = Vec::new();
                 for _ in 0..ROUNDS / 4 {
                     let begun = Instant::now();
-                    lambda.invoke_without_tail(&call, invocation()).await.unwrap();
+                    lambda.invoke(&call, invocation(false)).await.unwrap();
                     times.push(begun.elapsed());
                 }
                 times
@@ -147,6 +144,7 @@ async fn cold(world: &World) -> Vec<Duration> {
         let invocation = Invocation {
             function: format!("arn:aws:lambda:us-east-1:000000000000:function:{name}").parse().unwrap(),
             payload: "{}".into(),
+            log_tail: true,
         };
         let call = world.call();
         let begun = Instant::now();

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cauce_core::ports::{FunctionError, Functions, Invocation, InvocationOutcome};
-use cauce_core::{Blob, Call, ServiceError, Trace, Violations};
+use cauce_core::ports::{Access, FunctionError, Functions, Invocation, InvocationOutcome};
+use cauce_core::{Arn, Blob, Call, ServiceError, Trace, Violations};
 use cauce_delivery::lineage::{Fate, Step};
 use cauce_wire::{HeaderName, Input, RestRequest, RestResponse};
 use serde::de::IgnoredAny;
@@ -265,24 +265,7 @@ fn error_name(error: FunctionError) -> &'static str {
 }
 
 impl Lambda {
-    /// As [`Functions::invoke`], but without the log's tail, for which the answer need not wait then.
-    ///
-    /// # Errors
-    /// As [`Functions::invoke`].
-    pub async fn invoke_without_tail(
-        &self,
-        call: &Call,
-        invocation: Invocation,
-    ) -> Result<InvocationOutcome, ServiceError> {
-        self.invoke_arn(call, invocation, false).await
-    }
-
-    async fn invoke_arn(
-        &self,
-        call: &Call,
-        invocation: Invocation,
-        tail: bool,
-    ) -> Result<InvocationOutcome, ServiceError> {
+    async fn invoke_arn(&self, call: &Call, invocation: Invocation) -> Result<InvocationOutcome, ServiceError> {
         let arn = &invocation.function;
         let Some(reference) = FunctionRef::from_arn(arn) else {
             return Err(Error::NotFound(format!("Function not found: {arn}")).into());
@@ -296,7 +279,7 @@ impl Lambda {
             trace: call.trace.child(self.env.entropy()).header(),
             client_context: None,
         };
-        let (plan, flown) = self.run(&deployment, work, LogWish { tail, written: false }).await?;
+        let (plan, flown) = self.run(&deployment, work, LogWish { tail: invocation.log_tail, written: false }).await?;
         let log_tail = match flown.tail {
             Some(tail) => tail.await.unwrap_or_default(),
             None => Bytes::new(),
@@ -312,7 +295,19 @@ impl Lambda {
 
 #[async_trait]
 impl Functions for Lambda {
+    async fn authorize(&self, call: &Call, function: &Arn) -> Result<(), ServiceError> {
+        let Some(reference) = FunctionRef::from_arn(function) else { return Err(Error::no_function(function).into()) };
+        let deployment = self.deployment(&reference).await?;
+        let access = Access {
+            action: "lambda:InvokeFunction",
+            resource: function.as_str(),
+            resource_policy: deployment.policy.as_deref(),
+            context: Vec::new(),
+        };
+        self.ports.identity.authorize(call, &access).await
+    }
+
     async fn invoke(&self, call: &Call, invocation: Invocation) -> Result<InvocationOutcome, ServiceError> {
-        self.invoke_arn(call, invocation, true).await
+        self.invoke_arn(call, invocation).await
     }
 }

@@ -12,6 +12,8 @@ pub struct Invocation {
     pub function: Arn,
     /// JSON, at most 6 MiB.
     pub payload: Bytes,
+    /// Whether the end of the log is wanted, for which the answer then waits.
+    pub log_tail: bool,
 }
 
 /// How a function failed.
@@ -32,13 +34,20 @@ pub struct InvocationOutcome {
     pub error: Option<FunctionError>,
     /// The version that ran.
     pub executed_version: String,
-    /// The last 4 KiB of this invocation's log.
+    /// The last 4 KiB of this invocation's log, if they were wanted.
     pub log_tail: Bytes,
 }
 
 /// Runs functions.
 #[async_trait]
 pub trait Functions: Send + Sync + 'static {
+    /// Refuses a caller whom neither its own policies nor the function's let invoke the function. A service that invokes on
+    /// somebody's behalf asks as [`crate::Principal::Service`], or as the session of the role it was given.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`; 403 `AccessDeniedException`.
+    async fn authorize(&self, call: &Call, function: &Arn) -> Result<(), ServiceError>;
+
     /// Runs the function and waits for its answer. The caller of `call` has been authorized already.
     ///
     /// # Errors

@@ -97,6 +97,17 @@ pub trait Identity: Send + Sync + 'static {
     /// 403 `AccessDenied` if the role is missing or its trust policy does not allow the service.
     async fn assume_role(&self, role: &Arn, service: &str, session: &str) -> Result<Credentials, ServiceError>;
 
+    /// Who a session of `role` assumed by the service `service` is: the caller of what that service does under the role.
+    ///
+    /// # Errors
+    /// As [`Identity::assume_role`].
+    async fn session(&self, role: &Arn, service: &str, session: &str) -> Result<Principal, ServiceError> {
+        let made = self.assume_role(role, service, session).await?;
+        let key = self.presented_key(&made.access_key_id, Some(&made.session_token)).await?;
+        let key = key.ok_or_else(|| ServiceError::access_denied(format!("The session of {role} has ended")))?;
+        Ok(key.principal)
+    }
+
     /// What identity policies and the resource's policy say to `access` for the caller of `call`, with the reason.
     ///
     /// # Errors

@@ -5,8 +5,14 @@ mod functions;
 mod identity;
 mod logs;
 mod objects;
+mod outbound;
+mod queues;
+mod services;
 
 pub use functions::{FunctionError, Functions, Invocation, InvocationOutcome};
 pub use identity::{Access, AccessKey, Credentials, Identity, Verdict};
 pub use logs::{LogBatch, LogLine, Logs};
 pub use objects::Objects;
+pub use outbound::{Http, HttpFailure, HttpRequest, HttpResponse};
+pub use queues::{Message, POLL_MESSAGES_MAX, Poll, QueueFacts, Queues};
+pub use services::{ServiceRequest, ServiceResponse, Services};

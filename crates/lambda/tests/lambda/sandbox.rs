@@ -308,6 +308,7 @@ async fn a_log_service_that_does_not_answer_holds_up_only_the_writer() {
     let invocation = cauce_core::ports::Invocation {
         function: "arn:aws:lambda:us-east-1:000000000000:function:loud".parse().unwrap(),
         payload: json!({"do": "print", "lines": 200_000}).to_string().into(),
+        log_tail: true,
     };
     let loud = tokio::spawn(async move { cauce_core::ports::Functions::invoke(&*lambda, &call, invocation).await });
     // What is held for it is bounded, so it cannot finish; the other one can.

@@ -1,0 +1,1 @@
+//! Systems Manager: parameters.
