@@ -7,8 +7,10 @@ mod demo;
 mod deploy;
 mod explain;
 mod logs;
+mod outbound;
 mod progress;
 mod server;
+mod services;
 mod stack_events;
 mod trace;
 

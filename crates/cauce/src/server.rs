@@ -23,6 +23,8 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::outbound::Outbound;
+use crate::services::LateServices;
 use crate::stack_events::StackEvents;
 
 /// The name of the one node that owns an embedded store.
@@ -70,6 +72,9 @@ impl Server {
         let address = listener.local_addr()?;
         let env = Env::system();
         let stop = watch::Sender::new(false);
+        let services = Arc::new(LateServices::default());
+        let http: Arc<dyn ports::Http> = Arc::new(Outbound::default());
+        let _ = &http;
 
         let store = config.data.join("store");
         let db = tokio::task::spawn_blocking(move || Db::open(&store, EmbeddedOptions::default())).await?;
@@ -116,7 +121,9 @@ impl Server {
             .api(cauce_lambda::api(lambda.clone()))
             .api(cauce_eventbridge::api(events.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
-            .raw(s3.clone());
+            .raw(s3.clone())
+            .build();
+        services.open(front.clone());
 
         delivery.start().await?;
         stacks.resume().await?;

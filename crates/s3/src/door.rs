@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cauce_core::Call;
-use cauce_wire::{RawRequest, RawService, RequestHead};
+use cauce_wire::{RawRequest, RawService, RawStyle, RequestHead};
 use futures_util::{TryStreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use parking_lot::Mutex;
@@ -18,6 +18,10 @@ use crate::s3::S3;
 impl RawService for S3 {
     fn signing_name(&self) -> &'static str {
         "s3"
+    }
+
+    fn style(&self) -> RawStyle {
+        RawStyle::S3
     }
 
     /// Unsigned requests are this service's if the host says so: a path alone could be anybody's.

@@ -2,7 +2,8 @@
 //!
 //! A service declares each operation once ([`Operation`]) with a typed function, gathers them in an [`Api`], and [`Front`]
 //! serves any number of those on one port, in every protocol the service speaks. What is streamed rather than decoded (S3)
-//! is a [`RawService`].
+//! is a [`RawService`]. What is asked from inside the program, of any service, goes the same way without a signature: the
+//! [`Door`] is [`cauce_core::ports::Services`].
 //!
 //! # The way of a request
 //! Limits and head, route (which service, operation, protocol), signature, decode, authorize every resource, validate, handler,
@@ -34,9 +35,9 @@ mod service;
 mod sigv4;
 
 pub use api::{Api, Declaration};
-pub use front::{BODY_BYTES_FREE, Front, FrontOptions};
+pub use front::{BODY_BYTES_FREE, Door, Front, FrontOptions, INSIDE_ANSWER_BYTES_MAX};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use operation::{ANSWER_S_MAX, Input, Operation};
-pub use raw::{Body, Payload, RawRequest, RawService, RequestHead};
+pub use raw::{Body, Payload, RawRequest, RawService, RawStyle, RequestHead};
 pub use rest::{RestRequest, RestResponse};
 pub use service::{JsonVersion, Protocol, ServiceInfo};

@@ -209,3 +209,37 @@ async fn presigned_operations_of_other_services() {
     assert!(good.body.contains("<Text>a b</Text>"));
     assert!(SECRET.len() == 40 && !good.body.contains("X-Amz"));
 }
+
+/// A service with a host of its own decides by itself about whoever brings no AWS signature; whoever brings one is verified.
+#[tokio::test]
+async fn a_site_of_its_own() {
+    let server = start(FrontOptions::default()).await;
+    let at_site = |method: &str, headers: &[(&str, &str)], body: &str| {
+        let mut asked = request(method, "/a%20b?x=1", headers, body);
+        asked.headers[0].1 = "site.localhost:4566".into();
+        asked
+    };
+    let answer = server.send(&at_site("POST", &[], "hello")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "anonymous  hello"));
+    let basic = [("authorization", "Basic dXNlcjpwYXNz"), ("x-amz-target", "Echo.Say")];
+    let answer = server.send(&at_site("GET", &basic, "")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "anonymous Basic dXNlcjpwYXNz "));
+    let signer = Signer::new("site", &now());
+    let signed = signer.clone().sign(at_site("POST", &[], "hello"));
+    let answer = server.send(&signed).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "arn:aws:iam::000000000000:root  hello"));
+    // The body is covered by the signature though no header names its hash.
+    let mut changed = signer.sign(at_site("POST", &[], "hello"));
+    changed.body = b"jello".to_vec();
+    let answer = server.send(&changed).await;
+    assert_eq!(answer.status, 403);
+    assert!(
+        answer.body.starts_with(r#"{"message":"The request signature we calculated does not match"#),
+        "{}",
+        answer.body
+    );
+    // Elsewhere a foreign word of authorization is refused as before.
+    let mut elsewhere = request("GET", "/public/x", &[("authorization", "Basic dXNlcjpwYXNz")], "");
+    elsewhere.headers[0].1 = "127.0.0.1:4566".into();
+    assert_ne!(server.send(&elsewhere).await.status, 200);
+}

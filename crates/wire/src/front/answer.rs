@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::query::xml;
-use crate::raw::Body;
+use crate::raw::{Body, RawStyle};
 use crate::served::Encoded;
 use crate::sigv4::Dialect;
 
@@ -38,6 +38,14 @@ pub(crate) enum Style {
 }
 
 impl Style {
+    /// The form in which a raw service's errors are told.
+    pub(crate) fn raw(style: RawStyle) -> Style {
+        match style {
+            RawStyle::S3 => Style::RestXml,
+            RawStyle::Http => Style::RestJson,
+        }
+    }
+
     pub(crate) fn dialect(self) -> Dialect {
         match self {
             Style::Json { .. } => Dialect::Json,

@@ -1,6 +1,7 @@
 //! The HTTP door: one port for every service.
 
 mod answer;
+mod inside;
 mod intake;
 mod options;
 mod request;
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 use crate::Api;
 use crate::raw::{Body, RawService};
 use crate::sigv4::SigningKeys;
+pub use inside::INSIDE_ANSWER_BYTES_MAX;
 use intake::Room;
 pub use options::{BODY_BYTES_FREE, FrontOptions};
 use route::{Mounted, Services};
@@ -87,13 +89,34 @@ impl Front {
         self
     }
 
+    /// The door with all its services.
+    pub fn build(self) -> Door {
+        Door { shared: Arc::new(self.shared) }
+    }
+
+    /// As [`Door::serve`].
+    ///
+    /// # Errors
+    /// As [`Door::serve`].
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        self.build().serve(listener, shutdown).await
+    }
+}
+
+/// The front door with all its services: for the network, and for requests from inside the program.
+#[derive(Clone)]
+pub struct Door {
+    shared: Arc<Shared>,
+}
+
+impl Door {
     /// Serves until `shutdown` completes, then lets what is under way finish for [`FrontOptions::drain_ms_max`].
     ///
     /// # Errors
     /// Only if the listener has no address: failing connections concern nobody else.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         listener.local_addr()?;
-        let shared = Arc::new(self.shared);
+        let shared = self.shared;
         let (closing, _) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);

@@ -19,12 +19,12 @@ use super::route::{Mounted, Refused, Route, Target};
 use super::{Shared, intake};
 use crate::RestRequest;
 use crate::query::form;
-use crate::raw::{Body, Payload as RawPayload, PayloadMode, RawRequest, RawService, RequestHead};
+use crate::raw::{Body, Payload as RawPayload, PayloadMode, RawRequest, RawService, RawStyle, RequestHead};
 use crate::served::{Payload, Served};
 use crate::sigv4::canonical::PathStyle;
 use crate::sigv4::chunked::ChunkSigner;
 use crate::sigv4::sigv2::PresignedV2;
-use crate::sigv4::{PayloadHash, Presented, Refusal, SignedRequest, SigningKey, check_key};
+use crate::sigv4::{Dialect, PayloadHash, Presented, Refusal, SignedRequest, SigningKey, check_key};
 
 /// What is known of a request from its arrival.
 struct Arrival<'a> {
@@ -67,7 +67,7 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, peer: Op
 struct Panicked(String);
 
 /// What `work` gives, or 500 if it panics.
-async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, ServiceError> {
+pub(super) async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, ServiceError> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
         let message = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
         let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -94,7 +94,10 @@ async fn respond(
 ) -> Result<Response<Body>, Refused> {
     check_head(&parts, shared.options.head_bytes_max)?;
     let arrival = Arrival { parts: &parts, id, peer, received: shared.env.now() };
-    let found = Presented::find(&parts.headers, arrival.query());
+    let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+    let foreign = has_foreign_authorization(&head)
+        && shared.services.unsigned(&head).is_some_and(|r| r.style() == RawStyle::Http);
+    let found = if foreign { Ok(None) } else { Presented::find(&parts.headers, arrival.query()) };
     let v2 = PresignedV2::find(arrival.query());
     let presented = found.as_ref().ok().and_then(Option::as_ref);
     // A broken signature is refused in the form of the service it seems to be for.
@@ -104,7 +107,6 @@ async fn respond(
         (None, Some(_)) => Some("s3"),
         (None, None) => guessed.as_deref(),
     };
-    let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
     let route = shared.services.find(&Route { head, query: arrival.query(), signed_for });
     if let Err(refusal) = &found {
         let style = route.as_ref().map_or_else(|refused| refused.style, |(_, style)| *style);
@@ -114,12 +116,17 @@ async fn respond(
     let refused = |error: ServiceError| Refused { style, error: Box::new(error) };
     if let Target::Raw(raw) = target {
         let (raw, signature) = (Arc::clone(raw), RawSignature { presented, v2: v2.as_ref() });
-        let (call, mode) = verify_raw(shared, &arrival, &*raw, &signature).await.map_err(refused)?;
-        return serve_raw(raw, call, parts, body, mode, id).await.map_err(refused);
+        let verified = verify_raw(shared, &arrival, &*raw, &signature, body).await.map_err(refused)?;
+        return serve_raw(raw, parts, verified, id).await.map_err(refused);
     }
     let presented = presented.ok_or_else(|| refused(Refusal::Missing.into_error(style.dialect())))?;
     let operation = Operation { target, presented, arrival: &arrival, style };
     operation.perform(shared, body).await.map_err(refused)
+}
+
+/// Whether there is an `Authorization` header that says something else than an AWS signature.
+fn has_foreign_authorization(head: &RequestHead<'_>) -> bool {
+    head.headers.get(http::header::AUTHORIZATION).is_some_and(|value| !value.as_bytes().starts_with(b"AWS"))
 }
 
 /// The HTTP implementation stops reading a head that is too large, unless the last read brought all of the rest.
@@ -167,58 +174,54 @@ impl Operation<'_> {
         let bytes_max = own_max.or(api.body_bytes_max).unwrap_or(shared.options.body_bytes_max);
         let taken = intake::take(body, name, bytes_max, shared.options.body_ms_max, &shared.room).await?;
 
-        let signed = SignedRequest {
-            method: parts.method.as_str(),
-            path: parts.uri.path(),
-            path_style: PathStyle::Normalized,
-            query: self.arrival.query(),
-            headers: &parts.headers,
-            host: self.arrival.host(),
-            payload: PayloadHash::Body(&taken.body),
-        };
+        let signed = signed_request(self.arrival, PathStyle::Normalized, PayloadHash::Body(&taken.body));
         self.presented.verify(&signed, &key.secret, &shared.keys).map_err(|r| r.into_error(dialect))?;
 
         let packed = parts.headers.get(http::header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes() == b"gzip");
         let body = if packed { intake::unpack(&taken.body, name, bytes_max)? } else { taken.body.clone() };
-        let (served, payload) = self.payload(body)?;
+        let (served, payload) = payload(&self.target, parts, body)?;
         let region = self.presented.scope().map(|scope| scope.region).unwrap_or_default();
         let call = call(shared, self.arrival, key.principal, region, served.answer_s_max());
         let encoded = guarded(Arc::clone(served).serve(Arc::clone(&shared.identity), call, payload)).await??;
         Ok(answer::success(self.style, self.arrival.id, encoded))
     }
+}
 
-    /// The operation, which a form names only in its body, and what is to be decoded.
-    fn payload(&self, body: Bytes) -> Result<(&Arc<dyn Served>, Payload), ServiceError> {
-        match &self.target {
-            Target::Json { served, .. } => Ok((served, Payload::Json(body))),
-            Target::Rest { served, labels, status, .. } => {
-                let parts = self.arrival.parts;
-                let request = RestRequest {
-                    method: parts.method.clone(),
-                    labels: labels.clone(),
-                    query: rest_query(self.arrival.query())?,
-                    headers: parts.headers.clone(),
-                    body,
-                };
-                Ok((served, Payload::Rest { request, status: *status }))
-            }
-            Target::Query { api, xmlns } => {
-                let query = self.arrival.query();
-                let form = match (query.contains("Action="), body.is_empty()) {
-                    (true, true) => Bytes::copy_from_slice(query.as_bytes()),
-                    _ => body,
-                };
-                let served = {
-                    let action = form_value(&form, b"Action")?.ok_or_else(|| {
-                        let message = "The request is missing an action or a required parameter.";
-                        ServiceError::new(400, "MissingAction", message)
-                    })?;
-                    api.action(&action, form_value(&form, b"Version")?.as_deref())?
-                };
-                Ok((served, Payload::Form { form, xmlns }))
-            }
-            Target::Raw(_) => Err(Refusal::Missing.into_error(self.style.dialect())),
+/// The operation, which a form names only in its body, and what is to be decoded.
+pub(super) fn payload<'t>(
+    target: &'t Target<'_>,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<(&'t Arc<dyn Served>, Payload), ServiceError> {
+    let query = parts.uri.query().unwrap_or("");
+    match target {
+        Target::Json { served, .. } => Ok((served, Payload::Json(body))),
+        Target::Rest { served, labels, status, .. } => {
+            let request = RestRequest {
+                method: parts.method.clone(),
+                labels: labels.clone(),
+                query: rest_query(query)?,
+                headers: parts.headers.clone(),
+                body,
+            };
+            Ok((served, Payload::Rest { request, status: *status }))
         }
+        Target::Query { api, xmlns } => {
+            let form = match (query.contains("Action="), body.is_empty()) {
+                (true, true) => Bytes::copy_from_slice(query.as_bytes()),
+                _ => body,
+            };
+            let served = {
+                let action = form_value(&form, b"Action")?.ok_or_else(|| {
+                    let message = "The request is missing an action or a required parameter.";
+                    ServiceError::new(400, "MissingAction", message)
+                })?;
+                api.action(&action, form_value(&form, b"Version")?.as_deref())?
+            };
+            Ok((served, Payload::Form { form, xmlns }))
+        }
+        // Those are served apart.
+        Target::Raw(_) => Err(Refusal::Missing.into_error(Dialect::Rest)),
     }
 }
 
@@ -278,32 +281,41 @@ struct RawSignature<'a> {
     v2: Option<&'a PresignedV2<'a>>,
 }
 
-async fn verify_raw(
-    shared: &Shared,
+/// A raw request that may be served, with the room that its body takes if it was read beforehand.
+struct VerifiedRaw<'r> {
+    call: Call,
+    payload: RawPayload,
+    _room: Option<intake::Taken<'r>>,
+}
+
+async fn verify_raw<'s>(
+    shared: &'s Shared,
     arrival: &Arrival<'_>,
     raw: &dyn RawService,
     signature: &RawSignature<'_>,
-) -> Result<(Call, PayloadMode), ServiceError> {
+    body: Incoming,
+) -> Result<VerifiedRaw<'s>, ServiceError> {
     let (parts, now) = (arrival.parts, arrival.received);
-    let dialect = Style::RestXml.dialect();
+    let dialect = Style::raw(raw.style()).dialect();
     let seconds = crate::ANSWER_S_MAX;
+    let streamed = |call: Call, mode: PayloadMode, body: Incoming| {
+        let payload = RawPayload::new(body, &parts.headers, mode)?;
+        Ok(VerifiedRaw { call, payload, _room: None })
+    };
     if let Some(presented) = signature.presented {
         presented.check(&parts.headers, raw.signing_name(), now).map_err(|r| r.into_error(dialect))?;
         let key = find_key(shared, presented, now).await?.map_err(|r| r.into_error(dialect))?;
+        let region = presented.scope().map(|scope| scope.region).unwrap_or_default();
+        let call = call(shared, arrival, key.principal.clone(), region, seconds);
         let claimed = parts.headers.get("x-amz-content-sha256").and_then(|v| v.to_str().ok());
-        let signed = SignedRequest {
-            method: parts.method.as_str(),
-            path: parts.uri.path(),
-            path_style: PathStyle::Verbatim,
-            query: arrival.query(),
-            headers: &parts.headers,
-            host: arrival.host(),
-            payload: PayloadHash::Claimed(claimed_hash(presented, claimed)?),
-        };
+        if raw.style() == RawStyle::Http {
+            return verify_whole(shared, arrival, presented, &key, call, body).await;
+        }
+        let claim = PayloadHash::Claimed(claimed_hash(presented, claimed)?);
+        let signed = signed_request(arrival, PathStyle::Verbatim, claim);
         let signing_key = presented.verify(&signed, &key.secret, &shared.keys).map_err(|r| r.into_error(dialect))?;
         let mode = payload_mode(presented, claimed, signing_key)?;
-        let region = presented.scope().map(|scope| scope.region).unwrap_or_default();
-        return Ok((call(shared, arrival, key.principal, region, seconds), mode));
+        return streamed(call, mode, body);
     }
     if let Some(v2) = signature.v2 {
         let token = v2.token.as_deref();
@@ -312,10 +324,40 @@ async fn verify_raw(
         check_key(&key, token, now).map_err(|r| r.into_error(dialect))?;
         let (method, path) = (parts.method.as_str(), parts.uri.path());
         v2.verify(method, path, &parts.headers, &key.secret, now).map_err(|r| r.into_error(dialect))?;
-        return Ok((call(shared, arrival, key.principal, "", seconds), unsigned_mode(arrival)));
+        return streamed(call(shared, arrival, key.principal, "", seconds), unsigned_mode(arrival), body);
     }
     let call = call(shared, arrival, Principal::Anonymous, "", seconds);
-    Ok((call, unsigned_mode(arrival)))
+    streamed(call, unsigned_mode(arrival), body)
+}
+
+/// Verifies a request whose signature covers its body and says nothing else of it.
+async fn verify_whole<'s>(
+    shared: &'s Shared,
+    arrival: &Arrival<'_>,
+    presented: &Presented<'_>,
+    key: &AccessKey,
+    call: Call,
+    body: Incoming,
+) -> Result<VerifiedRaw<'s>, ServiceError> {
+    let (options, dialect) = (&shared.options, Dialect::Rest);
+    let taken = intake::take(body, "requested", options.body_bytes_max, options.body_ms_max, &shared.room).await?;
+    let signed = signed_request(arrival, PathStyle::Normalized, PayloadHash::Body(&taken.body));
+    presented.verify(&signed, &key.secret, &shared.keys).map_err(|r| r.into_error(dialect))?;
+    let whole = http_body_util::Full::new(taken.body.clone());
+    let payload = RawPayload::new(whole, &arrival.parts.headers, PayloadMode::Unsigned)?;
+    Ok(VerifiedRaw { call, payload, _room: Some(taken) })
+}
+
+fn signed_request<'a>(arrival: &'a Arrival<'_>, path_style: PathStyle, payload: PayloadHash<'a>) -> SignedRequest<'a> {
+    SignedRequest {
+        method: arrival.parts.method.as_str(),
+        path: arrival.parts.uri.path(),
+        path_style,
+        query: arrival.query(),
+        headers: &arrival.parts.headers,
+        host: arrival.host(),
+        payload,
+    }
 }
 
 /// What the last line of the canonical request is: the header's word, which a header signature must have.
@@ -368,13 +410,11 @@ fn payload_mode(
 
 async fn serve_raw(
     raw: Arc<dyn RawService>,
-    call: Call,
     head: Parts,
-    body: Incoming,
-    mode: PayloadMode,
+    verified: VerifiedRaw<'_>,
     id: &RequestId,
 ) -> Result<Response<Body>, ServiceError> {
-    let payload = RawPayload::new(body, &head.headers, mode)?;
+    let VerifiedRaw { call, payload, _room } = verified;
     let mut response = guarded(raw.serve(call, RawRequest { head, payload })).await?;
     answer::put_request_id(response.headers_mut(), id);
     Ok(response)

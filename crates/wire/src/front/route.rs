@@ -108,13 +108,23 @@ impl Services {
     /// The operation is unknown, or nobody takes an unsigned request like this one.
     pub(super) fn find(&self, route: &Route<'_>) -> Result<(Target<'_>, Style), Refused> {
         let headers = route.head.headers;
+        let raw = route.signed_for.is_none().then(|| self.unsigned(&route.head)).flatten();
+        if let Some(raw) = raw {
+            return Ok((Target::Raw(raw), Style::raw(raw.style())));
+        }
         if let Some(target) = headers.get("x-amz-target") {
             return self.find_json(headers, target.to_str().unwrap_or(""), route.head.method);
         }
-        match route.signed_for {
-            Some(service) => self.find_signed(route, service),
-            None => self.find_unsigned(route),
-        }
+        let Some(service) = route.signed_for else {
+            let style = guess(route, "");
+            return Err(refused(style, Refusal::Missing.into_error(style.dialect())));
+        };
+        self.find_signed(route, service)
+    }
+
+    /// The raw service that takes a request which no AWS signature accompanies.
+    pub(super) fn unsigned(&self, head: &RequestHead<'_>) -> Option<&Arc<dyn RawService>> {
+        self.raws.iter().find(|raw| raw.takes_unsigned(head))
     }
 
     fn find_json(&self, headers: &HeaderMap, target: &str, method: &Method) -> Result<(Target<'_>, Style), Refused> {
@@ -138,7 +148,7 @@ impl Services {
 
     fn find_signed(&self, route: &Route<'_>, service: &str) -> Result<(Target<'_>, Style), Refused> {
         if let Some(raw) = self.raws.iter().find(|raw| raw.signing_name() == service) {
-            return Ok((Target::Raw(raw), Style::RestXml));
+            return Ok((Target::Raw(raw), Style::raw(raw.style())));
         }
         let apis = || self.apis.iter().filter(|api| api.info.signing_name == service);
         let is_form = is_form(route);
@@ -167,14 +177,6 @@ impl Services {
         let style = json_style(route.head.headers, JsonVersion::V1_1);
         let message = "The request has no X-Amz-Target header.";
         Err(refused(style, ServiceError::new(400, "UnknownOperationException", message)))
-    }
-
-    fn find_unsigned(&self, route: &Route<'_>) -> Result<(Target<'_>, Style), Refused> {
-        if let Some(raw) = self.raws.iter().find(|raw| raw.takes_unsigned(&route.head)) {
-            return Ok((Target::Raw(raw), Style::RestXml));
-        }
-        let style = guess(route, "");
-        Err(refused(style, Refusal::Missing.into_error(style.dialect())))
     }
 }
 

@@ -32,13 +32,26 @@ pub struct RawRequest {
     pub payload: Payload,
 }
 
+/// What clients of a raw service sign, and how they are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawStyle {
+    /// S3's: the path is signed as it came, a header names the hash of the body or how it is framed, errors are XML.
+    S3,
+    /// Everybody else's: the path is signed normalized, the body is hashed where no header names its hash, errors are JSON. An
+    /// `Authorization` header that is no AWS signature is the service's own business.
+    Http,
+}
+
 /// A service that gets requests as they are, with a body that streams both ways, and authorizes them itself.
 #[async_trait]
 pub trait RawService: Send + Sync + 'static {
-    /// The service in the scope of signatures, for example `s3`. Its errors are S3's XML.
+    /// The service in the scope of signatures, for example `s3`.
     fn signing_name(&self) -> &'static str;
 
-    /// Whether an unsigned request is this service's; it then comes with [`cauce_core::Principal::Anonymous`].
+    /// How its clients sign and are refused.
+    fn style(&self) -> RawStyle;
+
+    /// Whether a request without an AWS signature is this service's; it then comes with [`cauce_core::Principal::Anonymous`].
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool;
 
     /// Answers a request. Nothing may be made durable before [`Payload::next`] has returned `None`.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cauce_core::ports::{Access, AccessKey, Credentials, Identity, Verdict};
 use cauce_core::{Account, Arn, Call, Principal, ServiceError, Timestamp, Violations};
 use cauce_wire::{
-    Api, Body, Front, Input, JsonVersion, Method, Operation, Protocol, RawRequest, RawService, RequestHead,
+    Api, Body, Front, Input, JsonVersion, Method, Operation, Protocol, RawRequest, RawService, RawStyle, RequestHead,
     RestRequest, RestResponse, ServiceInfo,
 };
 use http::Response;
@@ -255,7 +255,7 @@ pub fn furnish(front: Front, probe: &Arc<Probe>) -> Front {
                     RestResponse::new(202, output).header(http::HeaderName::from_static("x-amz-kind"), "raw")
                 }),
         );
-    front.api(echo).api(forms).api(rest).raw(Arc::new(Store))
+    front.api(echo).api(forms).api(rest).raw(Arc::new(Site)).raw(Arc::new(Store))
 }
 
 impl Probe {
@@ -271,6 +271,10 @@ struct Store;
 impl RawService for Store {
     fn signing_name(&self) -> &'static str {
         "s3"
+    }
+
+    fn style(&self) -> RawStyle {
+        RawStyle::S3
     }
 
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {
@@ -293,5 +297,38 @@ impl RawService for Store {
         let text = format!("{} {} ", call.principal, request.head.uri.path());
         let pieces = [Ok(text.into()), Ok(whole.to_ascii_uppercase().into())];
         Response::new(Body::stream(futures_util::stream::iter(pieces), None))
+    }
+}
+
+/// A raw service of the plain kind, at a host of its own: says who asked and what was sent.
+struct Site;
+
+#[async_trait]
+impl RawService for Site {
+    fn signing_name(&self) -> &'static str {
+        "site"
+    }
+
+    fn style(&self) -> RawStyle {
+        RawStyle::Http
+    }
+
+    fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {
+        head.headers.get("host").is_some_and(|host| host.as_bytes().starts_with(b"site."))
+    }
+
+    async fn serve(&self, call: Call, request: RawRequest) -> Response<Body> {
+        let authorization = request.head.headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
+        let foreign = authorization.filter(|value| !value.starts_with("AWS")).unwrap_or_default();
+        match request.payload.collect(1_000).await {
+            Ok(body) => {
+                Response::new(Body::full(format!("{} {foreign} {}", call.principal, String::from_utf8_lossy(&body))))
+            }
+            Err(error) => {
+                let mut response = Response::new(Body::full(error.code().to_owned()));
+                *response.status_mut() = http::StatusCode::from_u16(error.status()).unwrap();
+                response
+            }
+        }
     }
 }
