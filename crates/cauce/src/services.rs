@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cauce_core::Call;
 use cauce_core::ports::{ServiceRequest, ServiceResponse, Services};
 use cauce_wire::Door;
@@ -28,10 +29,23 @@ impl Services for LateServices {
     async fn request(&self, call: &Call, request: ServiceRequest) -> ServiceResponse {
         match self.door.get() {
             Some(door) => door.request(call, request).await,
-            None => {
-                let body = r#"{"message":"The server is starting; try again."}"#;
-                ServiceResponse { status: 503, headers: Vec::new(), body: body.into() }
-            }
+            None => starting(),
         }
     }
+
+    async fn operation(&self, call: &Call, service: &str, operation: &str, input: Bytes) -> ServiceResponse {
+        match self.door.get() {
+            Some(door) => door.operation(call, service, operation, input).await,
+            None => starting(),
+        }
+    }
+
+    fn offers(&self, service: &str, operation: &str) -> bool {
+        self.door.get().is_some_and(|door| door.offers(service, operation))
+    }
+}
+
+fn starting() -> ServiceResponse {
+    let body = r#"{"message":"The server is starting; try again."}"#;
+    ServiceResponse { status: 503, headers: Vec::new(), body: body.into() }
 }

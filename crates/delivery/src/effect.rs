@@ -1,9 +1,11 @@
 //! What one service does to another.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use cauce_core::{Account, Arn, Region, Timestamp, Trace};
+use cauce_core::ports::{Access, Identity, Verdict};
+use cauce_core::{Account, Arn, Call, Env, Region, ServiceError, Timestamp, Trace};
 use cauce_store::{RecordError, RowCodec};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +64,32 @@ pub struct Effect {
     pub payload: Bytes,
 }
 
+/// The attribute that names the role under which the sender acts, where it acts under one.
+pub const ROLE_ARN: &str = "role-arn";
+
 impl Effect {
+    /// Refuses an effect whose sender may not do this to its target: neither the service by the target's own policy, nor the role
+    /// under which it acts by what that role allows.
+    ///
+    /// # Errors
+    /// 403 `AccessDeniedException` with AWS's wording; 5xx if policies cannot be read.
+    pub async fn authorize(&self, identity: &dyn Identity, env: &Env, access: &Access<'_>) -> Result<(), ServiceError> {
+        let source = self.source.as_ref();
+        let mut call = Call::from_service(env, &self.service, source, self.account, self.region.clone(), self.trace);
+        let Verdict::Denied(why) = identity.explain(&call, access).await? else { return Ok(()) };
+        let (action, resource) = (access.action, access.resource);
+        let Some(role) = self.attribute(ROLE_ARN) else {
+            let message =
+                format!("{} is not authorized to perform: {action} on resource: {resource} {why}", self.service);
+            return Err(ServiceError::access_denied(message).with_status(403));
+        };
+        let invalid = |_| ServiceError::access_denied(format!("{role} is not the ARN of a role")).with_status(403);
+        let role = role.parse().map_err(invalid)?;
+        let session = format!("{:016x}", env.entropy().u64());
+        call.principal = Arc::new(identity.session(&role, &self.service, &session).await?);
+        identity.authorize(&call, access).await.map_err(|refusal| refusal.with_status(403))
+    }
+
     /// The attribute by this name.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())

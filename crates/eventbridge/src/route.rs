@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cauce_core::{Arn, Entropy};
-use cauce_delivery::{Effect, Policy};
+use cauce_delivery::{Effect, Policy, ROLE_ARN};
 use cauce_event_pattern::{Matcher, Pattern};
 use cauce_store::{RangeReq, Tx, decode_row};
 use parking_lot::RwLock;
@@ -131,7 +131,7 @@ fn effect(event: &Event, rule: &Rule, arn: &Arn, target: &Target, entropy: &dyn 
     let about = Circumstances { rule_arn: arn.as_str(), rule_name: &rule.name, ingested: event.ingested };
     let mut attributes = vec![("target-id".to_owned(), target.id.clone()), ("event-id".to_owned(), event.id.clone())];
     if let Some(role) = target.role_arn.as_ref().or(rule.role.as_ref()) {
-        attributes.push(("role-arn".to_owned(), role.clone()));
+        attributes.push((ROLE_ARN.to_owned(), role.clone()));
     }
     if let Some(group) = target.sqs_parameters.as_ref().and_then(|parameters| parameters.message_group_id.clone()) {
         attributes.push(("message-group-id".to_owned(), group));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cauce_core::ports::{Access, Verdict};
+use cauce_core::ports::Access;
 use cauce_core::{Arn, Call, RequestId, ServiceError, SpanId};
 use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Policy, Settled, Target};
 use cauce_store::Tx;
@@ -78,28 +78,19 @@ impl Lambda {
         self.db.transact(async |tx| Ok::<_, Error>(self.ports.delivery.send(&tx, effect.clone()).await?)).await
     }
 
-    /// Refuses a service that the function's resource policy does not let in.
+    /// Refuses a sender whom neither the function's policy nor the role it acts under lets in.
     async fn check_source(&self, effect: &Effect, deployment: &Deployment) -> Result<(), ServiceError> {
         // What was sent by Invoke was authorized there.
         if effect.service == SERVICE && effect.source.is_none() {
             return Ok(());
         }
-        let source = effect.source.as_ref();
-        let call =
-            Call::from_service(&self.env, &effect.service, source, effect.account, effect.region.clone(), effect.trace);
         let access = Access {
             action: "lambda:InvokeFunction",
             resource: effect.target.as_str(),
             resource_policy: deployment.policy.as_deref(),
             context: Vec::new(),
         };
-        match self.ports.identity.explain(&call, &access).await? {
-            Verdict::Allowed(_) => Ok(()),
-            Verdict::Denied(why) => Err(ServiceError::access_denied(format!(
-                "{} is not authorized to perform: lambda:InvokeFunction on resource: {} {why}",
-                effect.service, effect.target
-            ))),
-        }
+        effect.authorize(&*self.ports.identity, &self.env, &access).await
     }
 
     async fn attempt(&self, id: EffectId, effect: &Effect, tries: u32) -> Outcome {

@@ -74,3 +74,20 @@ async fn what_is_refused_outside_is_refused_inside() {
     let long = format!(r#"{{"Text":"{}"}}"#, "a".repeat(FrontOptions::default().body_bytes_max));
     check("echo", "POST", &say, &long, (413, "Request must be smaller than")).await;
 }
+
+#[tokio::test]
+async fn operations_by_name_speak_json_whatever_their_service_speaks() {
+    let (door, call) = door();
+    let ask = async |service: &str, operation: &str, input: &'static str| {
+        let response = door.operation(&call, service, operation, input.into()).await;
+        (response.status, String::from_utf8_lossy(&response.body).into_owned())
+    };
+    for service in ["echo", "forms", "rest"] {
+        assert!(door.offers(service, "Say"));
+        let (status, body) = ask(service, "Say", r#"{"Text":"a"}"#).await;
+        assert_eq!((status, body.contains(r#""Text":"a""#)), (200, true), "{service}: {body}");
+        assert_eq!(ask(service, "Say", r#"{"Text":"forbidden"}"#).await.0, 400);
+    }
+    assert!(!door.offers("echo", "Sing") && !door.offers("nobody", "Say"));
+    assert_eq!(ask("echo", "Sing", "{}").await.0, 400);
+}

@@ -37,4 +37,11 @@ pub struct ServiceResponse {
 pub trait Services: Send + Sync + 'static {
     /// Performs the request as the caller of `call`.
     async fn request(&self, call: &Call, request: ServiceRequest) -> ServiceResponse;
+
+    /// Performs `operation` of `service` as the caller of `call`, with input and answer as JSON whatever the service's own
+    /// protocol is.
+    async fn operation(&self, call: &Call, service: &str, operation: &str, input: Bytes) -> ServiceResponse;
+
+    /// Whether there is such an operation.
+    fn offers(&self, service: &str, operation: &str) -> bool;
 }

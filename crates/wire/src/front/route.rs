@@ -122,6 +122,12 @@ impl Services {
         self.find_signed(route, service)
     }
 
+    /// The operation by its name.
+    pub(super) fn operation(&self, service: &str, operation: &str) -> Option<(&Mounted, &Arc<dyn Served>)> {
+        let mut apis = self.apis.iter().filter(|api| api.info.signing_name == service);
+        apis.find_map(|api| Some((api, api.operations.get(operation)?)))
+    }
+
     /// The raw service that takes a request which no AWS signature accompanies.
     pub(super) fn unsigned(&self, head: &RequestHead<'_>) -> Option<&Arc<dyn RawService>> {
         self.raws.iter().find(|raw| raw.takes_unsigned(head))
