@@ -11,6 +11,7 @@ use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
 use cauce_delivery::Delivery;
+use cauce_eventbridge::scheduler::{self, Scheduler, UniversalTarget};
 use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
 use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
@@ -94,8 +95,10 @@ impl Server {
             S3::open(db.clone(), env.clone(), identity.clone(), S3Options { dir: config.data.join("objects") }).await?;
         let lambda = open_lambda(config, address, &db, &env, &identity, &logs, &s3, &delivery).await?;
         let events = EventBridge::open(db.clone(), env.clone(), delivery.clone(), identity.clone());
+        let scheduler = Scheduler::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), services.clone());
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
+        delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));
 
         let types = [
             cauce_iam::resource_types(&iam),
@@ -103,6 +106,7 @@ impl Server {
             cauce_s3::resource_types(&s3),
             cauce_lambda::resource_types(&lambda),
             cauce_eventbridge::resource_types(&events),
+            scheduler::resource_types(&scheduler),
         ];
         let ports = Ports {
             objects: s3.clone(),
@@ -120,6 +124,7 @@ impl Server {
             .api(logs::api(logs.clone()))
             .api(cauce_lambda::api(lambda.clone()))
             .api(cauce_eventbridge::api(events.clone()))
+            .api(scheduler::api(scheduler.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(s3.clone())
             .build();
@@ -130,6 +135,7 @@ impl Server {
         let workers = vec![
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),
+            tokio::spawn(scheduler::run(scheduler)),
             tokio::spawn(s3.clone().run_lifecycle()),
             tokio::spawn(logs.worker(stopped(&stop))),
         ];

@@ -27,6 +27,7 @@ mod resources;
 mod route;
 mod rule;
 mod schedule;
+pub mod scheduler;
 mod service;
 mod tags;
 mod target;

@@ -43,7 +43,7 @@ const STACK_TAG: &str = "aws:cloudformation:stack-id";
 const LOGICAL_TAG: &str = "aws:cloudformation:logical-id";
 
 /// Reads properties as the input of an operation and checks its constraints.
-fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceError> {
+pub(crate) fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceError> {
     let input: I = serde_json::from_value(properties).map_err(|error| ServiceError::validation(error.to_string()))?;
     let mut violations = cauce_core::Violations::new();
     input.validate(&mut violations);
@@ -52,7 +52,7 @@ fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceErro
 }
 
 /// Templates may write numbers and booleans as texts; the API may not.
-fn number(value: &Value) -> Value {
+pub(crate) fn number(value: &Value) -> Value {
     match value.as_str().and_then(|text| text.parse::<i64>().ok()) {
         Some(number) => number.into(),
         None => value.clone(),
