@@ -16,6 +16,7 @@ use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
 use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
 use cauce_s3::{S3, S3Options};
+use cauce_sns::{Site, Sns, SnsOptions, SnsTarget};
 use cauce_store::{Db, EmbeddedOptions, LEASE_RENEWED_EVERY, Owner};
 use cauce_wire::{Front, FrontOptions};
 use tokio::net::TcpListener;
@@ -75,7 +76,6 @@ impl Server {
         let stop = watch::Sender::new(false);
         let services = Arc::new(LateServices::default());
         let http: Arc<dyn ports::Http> = Arc::new(Outbound::default());
-        let _ = &http;
 
         let store = config.data.join("store");
         let db = tokio::task::spawn_blocking(move || Db::open(&store, EmbeddedOptions::default())).await?;
@@ -96,9 +96,12 @@ impl Server {
         let lambda = open_lambda(config, address, &db, &env, &identity, &logs, &s3, &delivery).await?;
         let events = EventBridge::open(db.clone(), env.clone(), delivery.clone(), identity.clone());
         let scheduler = Scheduler::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), services.clone());
+        let sns_options = SnsOptions { endpoint: endpoint(address) };
+        let sns = Sns::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), sns_options);
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));
+        delivery.register("sns", Arc::new(SnsTarget::new(sns.clone(), http)));
 
         let types = [
             cauce_iam::resource_types(&iam),
@@ -107,6 +110,7 @@ impl Server {
             cauce_lambda::resource_types(&lambda),
             cauce_eventbridge::resource_types(&events),
             scheduler::resource_types(&scheduler),
+            cauce_sns::resource_types(&sns),
         ];
         let ports = Ports {
             objects: s3.clone(),
@@ -125,7 +129,9 @@ impl Server {
             .api(cauce_lambda::api(lambda.clone()))
             .api(cauce_eventbridge::api(events.clone()))
             .api(scheduler::api(scheduler.clone()))
+            .api(cauce_sns::api(sns.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
+            .raw(Arc::new(Site::new(sns)))
             .raw(s3.clone())
             .build();
         services.open(front.clone());
