@@ -1,5 +1,6 @@
 //! DynamoDB: tables, items, indexes, transactions.
 
+pub mod expression;
 mod number;
 mod value;
 
