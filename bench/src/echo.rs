@@ -38,6 +38,10 @@ impl Echo {
         Ok(Echo { child, address: line.trim().parse().context("the echo server did not start")? })
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A connection, and a request of `body` bytes.
     ///
     /// # Errors

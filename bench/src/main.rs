@@ -13,9 +13,12 @@ mod disk;
 mod echo;
 mod events;
 mod invoke;
+mod items;
+mod load;
 mod notifier;
 mod process;
 mod programs;
+mod queues;
 mod report;
 mod samples;
 mod server;
@@ -59,6 +62,10 @@ enum Subject {
     Invoke,
     /// Durable PutEvents a second
     Throughput,
+    /// Messages in and out of queues, short ones and long ones
+    Queues,
+    /// Items of tables: put, get, query, transactions
+    Items,
     /// The benchmarks of the store, the event patterns and the front door
     Crates,
 }
@@ -101,6 +108,8 @@ fn run(arguments: &Arguments) -> Result<()> {
             Subject::Events => events::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Invoke => invoke::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Throughput => throughput::measure(&programs, arguments.quick).map(&mut show)?,
+            Subject::Queues => queues::measure(&programs, arguments.quick)?.into_iter().for_each(&mut show),
+            Subject::Items => items::measure(&programs, arguments.quick).map(&mut show)?,
             // Their tables are their own; mixed with JSON they would be neither.
             Subject::Crates if arguments.output == Output::Json => {
                 eprintln!("bench: the crates' benchmarks print text only")

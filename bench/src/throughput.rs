@@ -3,18 +3,18 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use cauce_store::{Bytes, Db, EmbeddedOptions, StoreError};
 use serde_json::json;
 
 use crate::deployment::{Deployment, bus_arn, entry, function_arn};
 use crate::disk::Disk;
 use crate::events::check;
+use crate::load::{self, Figures};
 use crate::notifier::Notifier;
-use crate::process::processor_time;
 use crate::programs::Programs;
 use crate::report::Table;
-use crate::samples::{Samples, median};
+use crate::samples::median;
 use crate::server::Server;
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
@@ -28,13 +28,6 @@ const ROW_BYTES: usize = 1_024;
 
 /// The most events under way to the function; the sender waits for the function beyond that.
 const EVENTS_UNDER_WAY_MAX: u64 = 256;
-
-#[derive(Default)]
-struct Figures {
-    per_second: Vec<f64>,
-    processor: Vec<f64>,
-    samples: Samples,
-}
 
 pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
     let (rounds, span, through) =
@@ -78,14 +71,13 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
         table.row(format!("store alone, {writers:2} writers"), only(commits));
     }
     for ((connections, entries, (_, rule)), figures) in cases {
-        let per_second = median(figures.per_second);
+        let events = figures.per_second();
         let store = bare.iter().find(|(writers, _)| *writers == connections).map_or(1.0, |(_, commits)| *commits);
-        let processor = median(figures.processor);
-        let (p50, p99) = (figures.samples.p50(), figures.samples.at(0.99));
-        let events = per_second * entries as f64;
+        let (p50, p99) = (figures.samples().p50(), figures.samples().at(0.99));
+        let per_second = events / entries as f64;
         table.row(
             format!("{connections:2} connections, {entries:2} entries, {rule}"),
-            [per_second, events, p50, p99, processor, per_second / store].into_iter().map(Some).collect(),
+            [per_second, events, p50, p99, figures.processor(), per_second / store].into_iter().map(Some).collect(),
         );
     }
     table.row("through a rule and a function, logged", vec![None, Some(median(called)), None, None, None, None]);
@@ -109,37 +101,10 @@ fn put(
 ) -> Result<()> {
     let entries_of: Vec<_> = (0..entries).map(|n| entry(bus, n)).collect();
     let request = server.json("events", "AWSEvents.PutEvents", &json!({ "Entries": entries_of }))?;
-    let opened: Vec<_> = (0..connections).map(|_| server.connect()).collect::<Result<_>>()?;
-    let before = processor_time(server.pid())?;
-    let began = Instant::now();
-    let sent: Result<Vec<Samples>> = std::thread::scope(|scope| {
-        let send = |mut connection: crate::connection::Connection| {
-            let request = &request;
-            scope.spawn(move || -> Result<Samples> {
-                let mut samples = Samples::default();
-                while began.elapsed() < span {
-                    check(samples.time(|| connection.call(request))?)?;
-                }
-                Ok(samples)
-            })
-        };
-        let senders: Vec<_> = opened.into_iter().map(send).collect();
-        let join = |sender: std::thread::ScopedJoinHandle<'_, Result<Samples>>| match sender.join() {
-            Ok(samples) => samples,
-            Err(_) => bail!("a sender has panicked"),
-        };
-        senders.into_iter().map(join).collect()
-    });
-    let took = began.elapsed().as_secs_f64();
-    let processor = processor_time(server.pid())?.saturating_sub(before);
-    let (mut requests, sent) = (0, sent?);
-    for samples in sent {
-        requests += samples.len();
-        figures.samples.extend(samples);
-    }
-    figures.per_second.push(requests as f64 / took);
-    figures.processor.push(processor.as_secs_f64() * 1e6 / (requests as f64 * entries as f64));
-    Ok(())
+    load::round(load::connect(server, connections)?, server.pid(), span, figures, |connection, _, _| {
+        check(connection.call(&request)?)?;
+        Ok(entries)
+    })
 }
 
 /// Events a second that a rule sends to a function which logs them, when there is always one waiting.
@@ -163,7 +128,7 @@ fn through_function(server: &Server, notifier: &Notifier, events: u64) -> Result
 }
 
 /// Transactions that write one row of an event's size.
-async fn commits_a_second(db: &Db, writers: usize, span: Duration) -> Result<f64, StoreError> {
+pub(crate) async fn commits_a_second(db: &Db, writers: usize, span: Duration) -> Result<f64, StoreError> {
     let began = Instant::now();
     let write = |writer: usize| {
         let db = db.clone();
