@@ -12,6 +12,7 @@ mod rest_api;
 mod service;
 mod tag;
 mod usage_plan;
+mod vtl;
 
 pub use error::Error;
 pub use service::{ApiGateway, ApiGatewayPorts, INFO, api};
