@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::file_system::{self, FileSystemConfig};
 use crate::model::{Configuration, Mode, Size, Variables};
 use crate::sandbox::environment::RESERVED;
 
@@ -82,7 +83,7 @@ pub(crate) struct Settings {
     pub(crate) kms_key_arn: Option<String>,
     pub(crate) snap_start: Option<SnapStartInput>,
     pub(crate) layers: Option<Vec<Value>>,
-    pub(crate) file_system_configs: Option<Vec<Value>>,
+    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
     pub(crate) image_config: Option<Value>,
 }
 
@@ -167,6 +168,9 @@ impl Settings {
             let must = format!("Member must satisfy regular expression pattern: {DEAD_LETTER_PATTERN}");
             v.other("DeadLetterConfig.targetArn", Some(arn), &must);
         }
+        if let Some(configs) = &self.file_system_configs {
+            file_system::validate(v, configs);
+        }
         if let Some(format) = self.logging_config.as_ref().and_then(|l| l.log_format.as_deref()) {
             v.within("LoggingConfig", |v| v.one_of("LogFormat", format, &["JSON", "Text"]));
         }
@@ -182,9 +186,6 @@ impl Settings {
         }
         if self.layers.as_ref().is_some_and(|l| !l.is_empty()) {
             return no("Layers are");
-        }
-        if self.file_system_configs.as_ref().is_some_and(|f| !f.is_empty()) {
-            return no("FileSystemConfigs are");
         }
         if self.image_config.is_some() {
             return no("ImageConfig is");
@@ -242,7 +243,10 @@ impl Settings {
         if let Some(key) = self.kms_key_arn {
             configuration.kms_key = (!key.is_empty()).then_some(key);
         }
-        Ok(())
+        if let Some(configs) = self.file_system_configs {
+            configuration.file_systems = configs;
+        }
+        file_system::check(&configuration.file_systems, &configuration.role, !configuration.subnets.is_empty())
     }
 }
 
@@ -326,6 +330,7 @@ pub(crate) fn defaults(code: crate::model::Code, role: Arn) -> Configuration {
         subnets: Vec::new(),
         security_groups: Vec::new(),
         kms_key: None,
+        file_systems: Vec::new(),
         code,
         modified: cauce_core::Timestamp::EPOCH,
         revision: String::new(),

@@ -15,12 +15,15 @@ use landlock::{
     Scope, path_beneath_rules,
 };
 use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
-use nix::unistd::{execv, getppid, setsid};
+use nix::unistd::{execv, getgid, getppid, getuid, setsid};
 use serde::{Deserialize, Serialize};
 
+use crate::file_system::MOUNTS;
 use crate::sandbox::process_tree;
 
 /// The first argument that makes a program a launcher: see [`launch`].
@@ -93,6 +96,8 @@ pub(crate) struct Run {
     pub(crate) open_files_max: u64,
     /// The largest file that may be written, in bytes.
     pub(crate) file_bytes_max: u64,
+    /// Folders that the program finds below `/mnt`, with their names there.
+    pub(crate) mounts: Vec<(PathBuf, String)>,
     /// What may be written, if the file system shall be restricted.
     pub(crate) confined_to: Option<Vec<PathBuf>>,
 }
@@ -146,6 +151,8 @@ fn become_function(run: &Run) -> u8 {
 
 fn prepare(run: &Run) -> Result<(), String> {
     let step = |what: &'static str| move |cause: nix::Error| format!("{what}: {cause}");
+    // Before the death signal, which a change of user namespace might take back.
+    mount_all(&run.mounts).map_err(|cause| format!("file systems: {cause}"))?;
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(step("death signal"))?;
     if getppid().as_raw() != run.parent {
         return Err("the server is gone".to_owned());
@@ -160,7 +167,38 @@ fn prepare(run: &Run) -> Result<(), String> {
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     if let Some(writable) = &run.confined_to {
         let task_root = run.program.parent().unwrap_or(Path::new("/"));
-        confine(task_root, writable).map_err(|cause| format!("file system restriction: {cause}"))?;
+        let mounted = run.mounts.iter().map(|(_, name)| Path::new(MOUNTS).join(name));
+        let writable: Vec<PathBuf> = writable.iter().cloned().chain(mounted).collect();
+        confine(task_root, &writable).map_err(|cause| format!("file system restriction: {cause}"))?;
+    }
+    Ok(())
+}
+
+/// Makes folders appear below [`MOUNTS`], for this process and what it starts alone.
+///
+/// In a mount namespace of its own, which root may make; others may with a user namespace around it, where the system allows that.
+fn mount_all(mounts: &[(PathBuf, String)]) -> Result<(), String> {
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    let step = |what: &'static str| move |cause: nix::Error| format!("{what}: {cause}");
+    let (uid, gid) = (getuid(), getgid());
+    if unshare(CloneFlags::CLONE_NEWNS).is_err() {
+        unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).map_err(step("no mount namespace"))?;
+        let map = |file: &str, text: String| std::fs::write(file, text).map_err(|cause| format!("{file}: {cause}"));
+        map("/proc/self/setgroups", "deny".to_owned())?;
+        map("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+        map("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+    }
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(step("private mounts"))?;
+    // An own `/mnt` first: in the machine's there may be no such folder, and it must not be made there.
+    mount(Some("tmpfs"), MOUNTS, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("size=64k,mode=755"))
+        .map_err(step("an own /mnt"))?;
+    for (folder, name) in mounts {
+        let target = Path::new(MOUNTS).join(name);
+        std::fs::create_dir(&target).map_err(|cause| format!("{}: {cause}", target.display()))?;
+        mount(Some(folder), &target, none, MsFlags::MS_BIND, none).map_err(step("mounting"))?;
     }
     Ok(())
 }

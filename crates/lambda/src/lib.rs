@@ -23,6 +23,7 @@
 //! - With Landlock a function reads of `/proc` only what is its own first process's; its children do not read their own.
 //! - Memory is watched ten times a second rather than limited by the kernel; what is allocated faster than that is seen late.
 //! - The rate at which concurrency grows is not limited.
+//! - An EFS access point is a folder below [`LambdaOptions::dir`], mounted where the kernel lets the server make mount namespaces.
 //!
 //! # Deliberately absent
 //! Managed runtimes, layers, images, extensions, SnapStart, provisioned concurrency, function URLs and event source mappings:
@@ -35,6 +36,7 @@ mod concurrency;
 mod configuration;
 mod error;
 mod event_invoke;
+mod file_system;
 mod fleet;
 mod flight;
 mod function;

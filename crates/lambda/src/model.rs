@@ -9,6 +9,7 @@ use cauce_store::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::file_system::FileSystemConfig;
 use crate::name::{FunctionName, LATEST};
 use crate::sandbox::Plan;
 
@@ -30,6 +31,8 @@ pub(crate) struct Configuration {
     pub(crate) subnets: Vec<String>,
     pub(crate) security_groups: Vec<String>,
     pub(crate) kms_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) file_systems: Vec<FileSystemConfig>,
     pub(crate) code: Code,
     pub(crate) modified: Timestamp,
     pub(crate) revision: String,
@@ -134,6 +137,7 @@ impl Configuration {
             timeout: Duration::from_secs(u64::from(self.timeout_s)),
             environment: self.environment.clone().unwrap_or_default(),
             log_group: self.log_group(&name.name),
+            mounts: self.file_systems.iter().filter_map(FileSystemConfig::mount).collect(),
         }
     }
 
@@ -166,6 +170,7 @@ impl Configuration {
             dead_letter_config: self.dead_letter.as_ref().map(|arn| TargetArn { target_arn: arn.to_string() }),
             environment: self.environment.as_ref().map(|v| Variables { variables: v.clone() }),
             kms_key_arn: self.kms_key.clone(),
+            file_system_configs: self.file_systems.clone(),
             tracing_config: Mode { mode: self.tracing_mode.clone() },
             revision_id: self.revision.clone(),
             state: "Active",
@@ -211,6 +216,8 @@ pub(crate) struct FunctionConfiguration {
     pub(crate) environment: Option<Variables>,
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(crate) kms_key_arn: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) file_system_configs: Vec<FileSystemConfig>,
     pub(crate) tracing_config: Mode,
     pub(crate) revision_id: String,
     pub(crate) state: &'static str,

@@ -132,6 +132,7 @@ impl Lambda {
             spawner: Spawner::new(&options.launcher, task_roots).map_err(io)?,
             launcher: options.launcher.program.clone(),
             temporary,
+            file_systems: dir.join("file-systems"),
             endpoint_url: options.endpoint_url,
             closing: watch::Sender::new(false),
             writers: watch::Sender::new(0),

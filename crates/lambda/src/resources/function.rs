@@ -36,6 +36,7 @@ static SCHEMA: ResourceSchema = ResourceSchema {
         Property::optional("LoggingConfig"),
         Property::optional("DeadLetterConfig"),
         Property::optional("VpcConfig"),
+        Property::optional("FileSystemConfigs"),
         Property::optional("KmsKeyArn"),
         Property::optional("Layers"),
         Property::optional("SnapStart"),
@@ -63,6 +64,7 @@ const SETTINGS: &[&str] = &[
     "LoggingConfig",
     "DeadLetterConfig",
     "VpcConfig",
+    "FileSystemConfigs",
     "Layers",
     "SnapStart",
 ];
@@ -97,7 +99,8 @@ fn settings(properties: &Map<String, Value>) -> Map<String, Value> {
 fn settings_complete(properties: &Map<String, Value>) -> Map<String, Value> {
     let mut complete = json!({
         "Description": "", "Timeout": 3, "MemorySize": 128, "EphemeralStorage": { "Size": 512 }, "Environment": {},
-        "TracingConfig": { "Mode": "PassThrough" }, "DeadLetterConfig": {}, "VpcConfig": {}, "KMSKeyArn": "",
+        "TracingConfig": { "Mode": "PassThrough" }, "DeadLetterConfig": {}, "VpcConfig": {}, "FileSystemConfigs": [],
+        "KMSKeyArn": "",
     });
     if let Some(complete) = complete.as_object_mut() {
         complete.extend(settings(properties));

@@ -30,6 +30,7 @@ use self::exchange::{Answer, Exchange, Job, Phase};
 use self::report::{Crash, Exit};
 use self::scribe::{Peak, Scribe};
 use self::spawner::Spawner;
+use crate::file_system::Mount;
 use crate::package::PackageStore;
 
 pub(crate) use self::runtime_api::RESPONSE_BYTES_MAX;
@@ -54,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) launcher: PathBuf,
     /// Where the sandboxes' temporary folders are made.
     pub(crate) temporary: PathBuf,
+    /// Where the folders behind functions' file systems are.
+    pub(crate) file_systems: PathBuf,
     pub(crate) endpoint_url: String,
     /// Set when every sandbox shall end, working or not.
     pub(crate) closing: watch::Sender<bool>,
@@ -85,6 +88,8 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) log_group: String,
+    /// File systems.
+    pub(crate) mounts: Vec<Mount>,
 }
 
 /// What one invocation is about.

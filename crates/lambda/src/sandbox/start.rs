@@ -24,6 +24,9 @@ use crate::launcher::{LAUNCH_ARGUMENT, Orders, Run};
 /// Open files of a function. AWS: Lambda quotas, "File descriptors".
 const OPEN_FILES_MAX: u64 = 1_024;
 
+/// No limit for the size of a file. As the kernel has it: `RLIM_INFINITY`.
+const FILE_BYTES_UNLIMITED: u64 = u64::MAX;
+
 /// Why there is no sandbox.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -138,11 +141,16 @@ fn command(host: &Host, plan: &Plan, place: &Place<'_>, output: io::PipeWriter) 
         let own = std::iter::once(place.temporary.to_path_buf());
         own.chain(paths.iter().cloned()).collect()
     });
+    let mounts = mounts(host, plan)?;
+    // What ends up on a file system is not limited by the size of the temporary storage.
+    let file_bytes_max =
+        if mounts.is_empty() { u64::from(plan.storage_mb) * 1_024 * 1_024 } else { FILE_BYTES_UNLIMITED };
     let orders = Orders::Run(Run {
         parent: i32::try_from(std::process::id()).unwrap_or(0),
         program: place.task_root.join("bootstrap"),
         open_files_max: OPEN_FILES_MAX,
-        file_bytes_max: u64::from(plan.storage_mb) * 1_024 * 1_024,
+        file_bytes_max,
+        mounts,
         confined_to,
     });
     let mut command = Command::new(&host.launcher);
@@ -151,6 +159,17 @@ fn command(host: &Host, plan: &Plan, place: &Place<'_>, output: io::PipeWriter) 
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     command.kill_on_drop(true);
     Ok(command)
+}
+
+/// The folders to mount, each with its name below [`MOUNTS`](crate::file_system::MOUNTS).
+fn mounts(host: &Host, plan: &Plan) -> io::Result<Vec<(PathBuf, String)>> {
+    let mut mounts = Vec::with_capacity(plan.mounts.len());
+    for mount in &plan.mounts {
+        let folder = mount.folder(&host.file_systems);
+        std::fs::create_dir_all(&folder)?;
+        mounts.push((folder, mount.name().to_owned()));
+    }
+    Ok(mounts)
 }
 
 /// A sandbox's own temporary folder, removed when dropped.

@@ -267,6 +267,37 @@ async fn a_function_is_confined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_outlives_sandboxes_and_is_shared() {
+    let world = World::with(Setup { writable: vec![], ..Setup::default() }).await;
+    let on = |mount: &str| {
+        let point = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0";
+        json!({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+               "FileSystemConfigs": [{"Arn": point, "LocalMountPath": mount}]})
+    };
+    let created = world.create("f", on("/mnt/data")).await;
+    assert_eq!(created["FileSystemConfigs"], on("/mnt/data")["FileSystemConfigs"]);
+    world.create("g", on("/mnt/other")).await;
+    world.create("h", json!({})).await;
+    let try_file = async |function: &str, path: &str| {
+        let (can, error) = world.invoke(function, json!({"do": "files", "path": path})).await;
+        assert_eq!((error, &can["code_write"], &can["own"]), (None, &json!(false), &json!(true)), "{can}");
+        (can["outside_read"].as_bool().unwrap(), can["outside_write"].as_bool().unwrap())
+    };
+    assert_eq!(try_file("f", "/mnt/data/x").await, (false, true), "written, and not there before");
+    assert_eq!(try_file("g", "/mnt/other/x").await, (true, true), "the other function finds it");
+    assert_eq!(try_file("g", "/mnt/data/x").await, (false, false), "only where it has mounted it");
+    assert_eq!(try_file("h", "/mnt/data/x").await, (false, false), "not where nothing is mounted");
+    assert!(!std::path::Path::new("/mnt/data/x").exists(), "the machine's own folder is not touched");
+
+    // Gone from the configuration, gone from the function; the files stay.
+    let off = json!({"FunctionName": "f", "FileSystemConfigs": []});
+    let updated = world.json("UpdateFunctionConfiguration", off).await.unwrap();
+    assert_eq!(updated.get("FileSystemConfigs"), None);
+    assert_eq!(try_file("f", "/mnt/data/x").await, (false, false));
+    assert_eq!(try_file("g", "/mnt/other/x").await, (true, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_arrive_in_order_and_the_tail_in_the_answer() {
     let world = World::new().await;
     world.create("f", json!({})).await;
