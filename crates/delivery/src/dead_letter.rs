@@ -9,7 +9,7 @@ use std::time::Duration;
 use cauce_core::{Arn, Entropy, Timestamp};
 use cauce_store::{Db, RangeReq, RecordError, Row, RowCodec as _, StoreError, Tx, decode_row};
 
-use crate::effect::{Effect, EffectId, Pending};
+use crate::effect::{Effect, EffectId, MESSAGE_ATTRIBUTES, MESSAGE_DEDUPLICATION_ID, MESSAGE_GROUP_ID, Pending};
 use crate::keys;
 use crate::policy::Policy;
 
@@ -32,6 +32,9 @@ pub(crate) fn letter(pending: &Pending, queue: Arn, code: &str, reason: &str, en
         // EventBridge's name for it; what else can be a source of effects has no other name.
         attributes.push(("RULE_ARN".to_owned(), source.to_string()));
     }
+    // A FIFO queue takes no message without a group.
+    let kept = [MESSAGE_GROUP_ID, MESSAGE_DEDUPLICATION_ID, MESSAGE_ATTRIBUTES];
+    attributes.extend(effect.attributes.iter().filter(|(name, _)| kept.contains(&name.as_str())).cloned());
     Effect {
         target: queue,
         cause: format!("{} (dead letter)", effect.cause),

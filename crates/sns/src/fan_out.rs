@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cauce_core::{Call, ServiceError, Trace};
-use cauce_delivery::{Backoff, Effect, Policy};
+use cauce_delivery::{Backoff, Effect, MESSAGE_ATTRIBUTES, MESSAGE_DEDUPLICATION_ID, MESSAGE_GROUP_ID, Policy};
 use cauce_store::Tx;
 use serde_json::Value;
 
@@ -253,10 +253,10 @@ fn web_attributes(kind: &str, message_id: &str, active: &Active) -> Vec<(String,
 /// What a queue needs to know besides the text.
 fn queue_attributes(message: &Message, raw: bool) -> Vec<(String, String)> {
     let mut attributes = Vec::new();
-    attributes.extend(message.group.as_ref().map(|group| ("message-group-id".to_owned(), group.clone())));
-    attributes.extend(message.deduplication.as_ref().map(|id| ("message-deduplication-id".to_owned(), id.clone())));
+    attributes.extend(message.group.as_ref().map(|group| (MESSAGE_GROUP_ID.to_owned(), group.clone())));
+    attributes.extend(message.deduplication.as_ref().map(|id| (MESSAGE_DEDUPLICATION_ID.to_owned(), id.clone())));
     if raw && !message.attributes.is_empty() {
-        attributes.push(("message-attributes".to_owned(), message_attributes(&message.attributes)));
+        attributes.push((MESSAGE_ATTRIBUTES.to_owned(), message_attributes(&message.attributes)));
     }
     attributes
 }

@@ -117,6 +117,21 @@ async fn a_fifo_topic_has_a_hundred_subscriptions() {
 }
 
 #[tokio::test]
+async fn dead_letters_keep_their_group() {
+    let w = World::new().await;
+    let topic = w.topic("a.fifo").await;
+    let dead = format!("{{\"deadLetterTargetArn\":\"{}\"}}", queue("dead.fifo"));
+    w.subscribe(&topic, "sqs", &queue("gone.fifo"), json!({"RedrivePolicy": dead})).await;
+    publish(&w, &topic, "x", "g", Some("d")).await;
+    let dead = w.queued().await;
+    assert_eq!((dead[0].queue.as_str(), dead[0].attribute("message-group-id")), ("dead.fifo", Some("g")));
+    assert_eq!(dead[0].attribute("message-deduplication-id"), Some("d"));
+    let plain = json!({"RedrivePolicy": format!("{{\"deadLetterTargetArn\":\"{}\"}}", queue("dead"))});
+    let input = json!({"TopicArn": topic, "Protocol": "sqs", "Endpoint": queue("q.fifo"), "Attributes": plain});
+    assert!(w.refused("Subscribe", input).await.contains("must use a FIFO queue as DLQ"));
+}
+
+#[tokio::test]
 async fn a_queue_that_is_no_fifo_queue_may_listen_too() {
     let w = World::new().await;
     let topic = w.topic("a.fifo").await;

@@ -47,7 +47,7 @@ struct Queues;
 #[async_trait]
 impl Target for Queues {
     async fn accept(&self, tx: &Tx, effect: &Effect) -> Result<Acceptance, ServiceError> {
-        if effect.target.resource() == "gone" {
+        if effect.target.resource().starts_with("gone") {
             return Err(ServiceError::new(404, "NO_RESOURCE", "The queue is gone"));
         }
         let number = tx.get_counter(&Key::new(QUEUED).build()).await?;
