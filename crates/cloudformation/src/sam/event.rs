@@ -3,6 +3,9 @@
 //! AWS: *AWS SAM Developer Guide*, "EventSource". Names: `<Function><Event>` for the source's resource,
 //! `<Function><Event>Permission` for the permission.
 
+mod schedule;
+mod topic;
+
 use serde_json::{Map, Value, json};
 
 use super::function::{Role, Target};
@@ -27,7 +30,6 @@ const RULE: &[&str] = &[
     "State",
     "Target",
 ];
-const TOPIC: &[&str] = &["FilterPolicy", "FilterPolicyScope", "RedrivePolicy", "Region", "Topic"];
 const MAPPING: &[&str] = &[
     "BatchSize",
     "BisectBatchOnFunctionError",
@@ -88,7 +90,8 @@ pub(super) fn expand(name: &str, event: &Value, target: &Target<'_>, role: &mut 
                 ("Name", given.get("RuleName").cloned()),
             ]))
         }
-        "SNS" => source.subscription(),
+        "ScheduleV2" => source.schedule(),
+        "SNS" => source.topic(role),
         "SQS" => source.mapping("Queue", "AWSLambdaSQSQueueExecutionRole", role),
         "DynamoDB" => source.mapping("Stream", "AWSLambdaDynamoDBExecutionRole", role),
         "Kinesis" => source.mapping("Stream", "AWSLambdaKinesisExecutionRole", role),
@@ -201,22 +204,6 @@ impl Source<'_> {
                 Err(self.invalid("The only valid value for 'Type' property of DeadLetterConfig is 'SQS'."))
             }
         }
-    }
-
-    fn subscription(&self) -> Result<Made, Invalid> {
-        self.only(TOPIC)?;
-        let topic = self.need("Topic")?;
-        let subscription = properties([
-            ("Endpoint", Some(self.target.arn.clone())),
-            ("Protocol", Some("lambda".into())),
-            ("TopicArn", Some(topic.clone())),
-            ("Region", self.given.get("Region").cloned()),
-            ("FilterPolicy", self.given.get("FilterPolicy").cloned()),
-            ("FilterPolicyScope", self.given.get("FilterPolicyScope").cloned()),
-            ("RedrivePolicy", self.given.get("RedrivePolicy").cloned()),
-        ]);
-        let subscription = resource("AWS::SNS::Subscription", subscription, self.target.attributes);
-        Ok(vec![self.permission("sns.amazonaws.com", topic), (self.id.clone(), subscription)])
     }
 
     /// An event source mapping, and the managed policy that lets the function's role read the source.

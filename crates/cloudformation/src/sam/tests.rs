@@ -57,6 +57,11 @@ fn aliases_policies_and_every_source_become_what_sam_makes_of_them() {
 }
 
 #[test]
+fn topics_with_queues_in_between_and_schedules_become_what_sam_makes_of_them() {
+    check(include_str!("../../tests/sam/sources.yaml"), include_str!("../../tests/sam/sources.json"));
+}
+
+#[test]
 fn every_policy_template_gives_the_document_of_sam() {
     check(include_str!("../../tests/sam/policies.yaml"), include_str!("../../tests/sam/policies.json"));
 }
@@ -120,6 +125,19 @@ fn what_is_wrong_or_unsupported_is_named() {
     refused(
         &event("Schedule", json!({"Schedule": "rate(1 day)", "State": "ENABLED", "Enabled": true})),
         "Resource with id [F] is invalid. Event with id [E] is invalid. State and Enabled Properties cannot both be specified.",
+    );
+    refused(
+        &event("SNS", json!({"Topic": "t", "SqsSubscription": {"QueueArn": "a"}})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. No QueueARN or QueueURL provided.",
+    );
+    refused(
+        &event("ScheduleV2", json!({"ScheduleExpression": "rate(1 day)", "OmitName": true, "Name": "n"})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. Name cannot be set when OmitName is True",
+    );
+    refused(
+        &event("ScheduleV2", json!({"Schedule": "rate(1 day)"})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. property Schedule not defined for resource of type \
+         ScheduleV2",
     );
     let mut clash = function(&json!({}));
     clash.as_object_mut().unwrap().insert("FRole".to_owned(), json!({"Type": "AWS::IAM::Role"}));
