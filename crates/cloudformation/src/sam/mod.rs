@@ -3,7 +3,7 @@
 //! AWS: *AWS SAM Developer Guide*, "AWS SAM template anatomy" and "Generated CloudFormation resources". Pure: the same template
 //! and parameters always give the same result, with the names that SAM gives.
 //!
-//! What is not supported is refused by name: every `AWS::Serverless::*` type but `Function`, deployment preferences, function
+//! What is not supported is refused by name: every `AWS::Serverless::*` type but `Function` and `SimpleTable`, deployment preferences, function
 //! URLs, events of API, S3 and other sources.
 
 mod event;
@@ -11,6 +11,7 @@ mod function;
 mod globals;
 mod policy;
 mod policy_template;
+mod simple_table;
 #[cfg(test)]
 mod tests;
 
@@ -87,6 +88,7 @@ pub fn transform(document: &Value, parameters: &BTreeMap<String, Value>) -> Resu
                 renamed.extend(expanded.renamed);
                 expanded.resources
             }),
+            simple_table::TYPE => simple_table::expand(id, resource),
             other if other.starts_with("AWS::Serverless::") => {
                 Err(Invalid::resource(id, format!("The resource type {other} is not supported.")))
             }

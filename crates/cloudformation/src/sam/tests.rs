@@ -82,8 +82,12 @@ fn function(extra: &Value) -> Value {
 #[test]
 fn what_is_wrong_or_unsupported_is_named() {
     refused(
-        &json!({"T": {"Type": "AWS::Serverless::SimpleTable"}}),
-        "Resource with id [T] is invalid. The resource type AWS::Serverless::SimpleTable is not supported.",
+        &json!({"T": {"Type": "AWS::Serverless::HttpApi"}}),
+        "Resource with id [T] is invalid. The resource type AWS::Serverless::HttpApi is not supported.",
+    );
+    refused(
+        &json!({"T": {"Type": "AWS::Serverless::SimpleTable", "Properties": {"PrimaryKey": {"Name": "n", "Type": "Set"}}}}),
+        "Resource with id [T] is invalid. Invalid 'Type' \"Set\".",
     );
     refused(
         &function(&json!({"CodeUri": "src/"})),
@@ -152,4 +156,29 @@ fn what_is_wrong_or_unsupported_is_named() {
         globals.contains("'Globals' section is invalid. 'Role' is not a supported property of 'Function'."),
         "{globals}"
     );
+}
+
+#[test]
+fn a_simple_table_is_a_table_with_one_key() {
+    let given = json!({
+        "T": {"Type": "AWS::Serverless::SimpleTable", "DeletionPolicy": "Retain"},
+        "U": {"Type": "AWS::Serverless::SimpleTable", "Properties": {
+            "TableName": "named", "PrimaryKey": {"Name": "n", "Type": "Number"}, "Tags": {"a": "b"},
+            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
+        }},
+    });
+    let made = transform(&json!({ "Resources": given }), &BTreeMap::new()).unwrap();
+    let expected = json!({
+        "T": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": {
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}], "BillingMode": "PAY_PER_REQUEST",
+        }},
+        "U": {"Type": "AWS::DynamoDB::Table", "Properties": {
+            "TableName": "named", "Tags": [{"Key": "a", "Value": "b"}],
+            "AttributeDefinitions": [{"AttributeName": "n", "AttributeType": "N"}],
+            "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
+            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
+        }},
+    });
+    assert_eq!(made["Resources"], expected);
 }
