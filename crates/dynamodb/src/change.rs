@@ -1,0 +1,167 @@
+//! The change of one item: decided as a pure function, then written with its index entries and counts. Single writes, batches
+//! and transactions are made of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cauce_core::ServiceError;
+use cauce_store::Tx;
+
+use crate::capacity::Spent;
+use crate::error::Error;
+use crate::expression::{Condition, Update};
+use crate::index;
+use crate::keys;
+use crate::model::{TABLE_ITSELF, Table};
+use crate::value::{ITEM_BYTES_MAX, Item, decode_item, encode_item, item_size_bytes};
+
+/// What AWS adds to the size of every item in `TableSizeBytes`, in bytes.
+const ITEM_OVERHEAD_BYTES: usize = 100;
+
+/// What becomes of an item.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// It is replaced by this one.
+    Put(Arc<Item>),
+    /// It, or what has this key alone, is changed.
+    Update { key: Item, update: Option<Update> },
+    /// It goes.
+    Delete { key: Item },
+    /// Nothing.
+    Check { key: Item },
+}
+
+/// A wish to change an item.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) action: Action,
+    pub(crate) condition: Option<Condition>,
+}
+
+/// What a change makes of an item.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Decision {
+    pub(crate) new: Option<Item>,
+    /// Whether there is anything to be written.
+    pub(crate) writes: bool,
+    /// What an update has touched, before and after.
+    pub(crate) touched: Option<(Item, Item)>,
+}
+
+/// Why a change is refused once the item is known.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Condition,
+    Invalid(Error),
+}
+
+impl Change {
+    /// Checks the change against the table's schema and returns the key of the item's row.
+    pub(crate) fn row_key(&self, table: &Table) -> Result<Bytes, Error> {
+        let key = match &self.action {
+            Action::Put(item) => {
+                let key = table.key.in_item(item)?;
+                table.check_index_keys(item)?;
+                if item_size_bytes(item) > ITEM_BYTES_MAX {
+                    return Err(Error::invalid("Item size has exceeded the maximum allowed size"));
+                }
+                key
+            }
+            Action::Update { key, update } => {
+                let named = table.key.named(key)?;
+                let mut paths = update.iter().flat_map(Update::paths);
+                if let Some(path) = paths.find(|path| table.key.has(&path.attribute)) {
+                    return Err(Error::values(format!(
+                        "Cannot update attribute {}. This attribute is part of the key",
+                        path.attribute
+                    )));
+                }
+                named
+            }
+            Action::Delete { key } | Action::Check { key } => table.key.named(key)?,
+        };
+        Ok(keys::item(table.number, &key))
+    }
+
+    /// What it makes of `old`.
+    pub(crate) fn decide(&self, table: &Table, old: Option<&Item>) -> Result<Decision, Refusal> {
+        let nothing = Item::new();
+        if self.condition.as_ref().is_some_and(|condition| !condition.matches(old.unwrap_or(&nothing))) {
+            return Err(Refusal::Condition);
+        }
+        Ok(match &self.action {
+            Action::Put(item) => Decision { new: Some(Item::clone(item)), writes: true, touched: None },
+            Action::Delete { .. } => Decision { new: None, writes: old.is_some(), touched: None },
+            Action::Check { .. } => Decision { new: old.cloned(), writes: false, touched: None },
+            Action::Update { key, update: None } => {
+                let new = old.unwrap_or(key).clone();
+                Decision { new: Some(new), writes: old.is_none(), touched: None }
+            }
+            Action::Update { key, update: Some(update) } => {
+                let updated = update.apply(old.unwrap_or(key), old.is_some());
+                let updated = updated.map_err(|error| Refusal::Invalid(error.into()))?;
+                if old.is_none() && !updated.creates {
+                    return Ok(Decision { new: None, writes: false, touched: Some((updated.old, updated.new)) });
+                }
+                table.check_index_keys(&updated.item).map_err(Refusal::Invalid)?;
+                if item_size_bytes(&updated.item) > ITEM_BYTES_MAX {
+                    let message = "Item size to update has exceeded the maximum allowed size";
+                    return Err(Refusal::Invalid(Error::invalid(message)));
+                }
+                let touched = Some((updated.old, updated.new));
+                Decision { new: Some(updated.item), writes: true, touched }
+            }
+        })
+    }
+
+    /// The attributes of the item's partition key.
+    pub(crate) fn partition(&self, table: &Table) -> Item {
+        let (Action::Put(item), name) = (&self.action, &table.key.hash.name) else {
+            let (Action::Update { key, .. } | Action::Delete { key } | Action::Check { key }) = &self.action else {
+                return Item::new();
+            };
+            return only(key, &table.key.hash.name);
+        };
+        only(item, name)
+    }
+}
+
+fn only(item: &Item, name: &str) -> Item {
+    item.get(name).map(|value| (name.to_owned(), value.clone())).into_iter().collect()
+}
+
+/// The item in a row.
+pub(crate) fn item_of(row: Option<&Bytes>) -> Result<Option<Item>, Error> {
+    Ok(row.map(|row| decode_item(row)).transpose().map_err(ServiceError::internal)?)
+}
+
+/// Writes what was decided: the row, the entries of all indexes, the counts. Returns what it costs.
+pub(crate) async fn write(
+    tx: &Tx,
+    table: &Table,
+    row_key: &Bytes,
+    old: Option<&Item>,
+    decision: &Decision,
+) -> Result<Spent, Error> {
+    let new = decision.new.as_ref();
+    let size = |item: Option<&Item>| item.map_or(0, item_size_bytes);
+    let (before, after) = (size(old), size(new));
+    if !decision.writes {
+        return Ok(Spent::of_write(table, before.max(after), &index::Written::new()));
+    }
+    match new {
+        Some(item) => tx.set(row_key.clone(), encode_item(item)),
+        None => tx.clear(row_key.clone()),
+    }
+    let stored = |bytes: usize| i64::try_from(bytes + ITEM_OVERHEAD_BYTES).unwrap_or(i64::MAX);
+    let count = i64::from(new.is_some()) - i64::from(old.is_some());
+    let bytes = new.map_or(0, |_| stored(after)) - old.map_or(0, |_| stored(before));
+    if count != 0 {
+        tx.add(keys::item_count(table.number, TABLE_ITSELF), count)?;
+    }
+    if bytes != 0 {
+        tx.add(keys::byte_count(table.number, TABLE_ITSELF), bytes)?;
+    }
+    let written = index::maintain(tx, table, old, new).await?;
+    Ok(Spent::of_write(table, before.max(after), &written))
+}

@@ -1,0 +1,344 @@
+//! PutItem, GetItem, UpdateItem, DeleteItem.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cauce_core::{Call, Violations};
+use cauce_wire::Input;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
+use crate::change::{self, Action, Change, Refusal};
+use crate::error::Error;
+use crate::expression::{ExpressionKind, Placeholders, Projection, parse_condition, parse_projection, parse_update};
+use crate::keys::{self, TableId};
+use crate::model::Table;
+use crate::request::{self, Names, Values, refuse_legacy, table_id};
+use crate::service::DynamoDb;
+use crate::value::{Given, Item, item_size_bytes};
+
+/// The values of `ReturnValues`, in the order in which AWS lists them.
+const RETURN_VALUES: [&str; 5] = ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PutItem {
+    pub(crate) table_name: String,
+    item: Given<Item>,
+    condition_expression: Option<String>,
+    expression_attribute_names: Names,
+    expression_attribute_values: Values,
+    return_values: Option<String>,
+    return_values_on_condition_check_failure: Option<String>,
+    return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
+    expected: Option<IgnoredAny>,
+    conditional_operator: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateItem {
+    pub(crate) table_name: String,
+    key: Given<Item>,
+    update_expression: Option<String>,
+    condition_expression: Option<String>,
+    expression_attribute_names: Names,
+    expression_attribute_values: Values,
+    return_values: Option<String>,
+    return_values_on_condition_check_failure: Option<String>,
+    return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
+    attribute_updates: Option<IgnoredAny>,
+    expected: Option<IgnoredAny>,
+    conditional_operator: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DeleteItem {
+    pub(crate) table_name: String,
+    key: Given<Item>,
+    condition_expression: Option<String>,
+    expression_attribute_names: Names,
+    expression_attribute_values: Values,
+    return_values: Option<String>,
+    return_values_on_condition_check_failure: Option<String>,
+    return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
+    expected: Option<IgnoredAny>,
+    conditional_operator: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct GetItem {
+    pub(crate) table_name: String,
+    key: Given<Item>,
+    projection_expression: Option<String>,
+    expression_attribute_names: Names,
+    consistent_read: Option<bool>,
+    return_consumed_capacity: Option<String>,
+    attributes_to_get: Option<IgnoredAny>,
+}
+
+/// The constraints that all writes share.
+fn validate_write(v: &mut Violations, table: &str, [values, on_failure, capacity, metrics]: [&Option<String>; 4]) {
+    request::validate_table(v, table);
+    if let Some(values) = values {
+        v.one_of("returnValues", values, &RETURN_VALUES);
+    }
+    request::validate_on_failure(v, on_failure.as_deref());
+    request::validate_capacity(v, capacity.as_deref());
+    request::validate_metrics(v, metrics.as_deref());
+}
+
+macro_rules! write_input {
+    ($($input:ty),*) => {$(
+        impl Input for $input {
+            fn validate(&self, v: &mut Violations) {
+                validate_write(v, &self.table_name, [
+                    &self.return_values,
+                    &self.return_values_on_condition_check_failure,
+                    &self.return_consumed_capacity,
+                    &self.return_item_collection_metrics,
+                ]);
+            }
+        }
+    )*};
+}
+write_input!(PutItem, UpdateItem, DeleteItem);
+
+impl Input for GetItem {
+    fn validate(&self, v: &mut Violations) {
+        request::validate_table(v, &self.table_name);
+        request::validate_capacity(v, self.return_consumed_capacity.as_deref());
+    }
+}
+
+/// The answer of a write.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct WriteOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumed_capacity: Option<ConsumedCapacity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_collection_metrics: Option<ItemCollectionMetrics>,
+}
+
+/// AWS: API Reference, *ItemCollectionMetrics*.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ItemCollectionMetrics {
+    item_collection_key: Item,
+    #[serde(rename = "SizeEstimateRangeGB")]
+    size_estimate_range_gb: [f64; 2],
+}
+
+impl ItemCollectionMetrics {
+    /// Those of the collection that a change belongs to. Collections are not limited here, and not measured.
+    pub(crate) fn of(table: &Table, change: &Change) -> Option<ItemCollectionMetrics> {
+        table.has_local_indexes().then(|| ItemCollectionMetrics {
+            item_collection_key: change.partition(table),
+            size_estimate_range_gb: [0.0, 1.0],
+        })
+    }
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct GetItemOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumed_capacity: Option<ConsumedCapacity>,
+}
+
+/// What the caller of a write wants to hear of it.
+struct Answer {
+    values: Option<String>,
+    old_on_failure: bool,
+    capacity: Wanted,
+    metrics: bool,
+}
+
+impl Answer {
+    fn of(values: Option<String>, on_failure: Option<&str>, capacity: Option<&str>, metrics: Option<&str>) -> Answer {
+        Answer {
+            values,
+            old_on_failure: on_failure == Some("ALL_OLD"),
+            capacity: Wanted::of(capacity),
+            metrics: metrics == Some("SIZE"),
+        }
+    }
+
+    /// Only updates have something to say but what was there before.
+    fn only_old(&self) -> Result<(), Error> {
+        match self.values.as_deref() {
+            None | Some("NONE" | "ALL_OLD") => Ok(()),
+            Some(_) => Err(Error::invalid("ReturnValues can only be ALL_OLD or NONE")),
+        }
+    }
+
+    fn attributes(&self, old: Option<Item>, decision: change::Decision) -> Option<Item> {
+        let attributes = match (self.values.as_deref(), decision.touched) {
+            (Some("ALL_OLD"), _) => old,
+            (Some("ALL_NEW"), _) => decision.new,
+            (Some("UPDATED_OLD"), Some((before, _))) => old.map(|_| before),
+            (Some("UPDATED_NEW"), Some((_, after))) => Some(after),
+            _ => None,
+        };
+        attributes.filter(|attributes| !attributes.is_empty())
+    }
+}
+
+impl DynamoDb {
+    pub(crate) async fn put_item(self: Arc<Self>, call: Call, input: PutItem) -> Result<WriteOutput, Error> {
+        let id = table_id(&call, &input.table_name)?;
+        refuse_legacy(&[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)])?;
+        let answer = Answer::of(
+            input.return_values,
+            input.return_values_on_condition_check_failure.as_deref(),
+            input.return_consumed_capacity.as_deref(),
+            input.return_item_collection_metrics.as_deref(),
+        );
+        let item = input.item.checked()?;
+        answer.only_old()?;
+        let condition = request::condition(
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        self.change_item(&id, Change { action: Action::Put(Arc::new(item)), condition }, answer).await
+    }
+
+    pub(crate) async fn delete_item(self: Arc<Self>, call: Call, input: DeleteItem) -> Result<WriteOutput, Error> {
+        let id = table_id(&call, &input.table_name)?;
+        refuse_legacy(&[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)])?;
+        let answer = Answer::of(
+            input.return_values,
+            input.return_values_on_condition_check_failure.as_deref(),
+            input.return_consumed_capacity.as_deref(),
+            input.return_item_collection_metrics.as_deref(),
+        );
+        let key = input.key.checked()?;
+        answer.only_old()?;
+        let condition = request::condition(
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        self.change_item(&id, Change { action: Action::Delete { key }, condition }, answer).await
+    }
+
+    pub(crate) async fn update_item(self: Arc<Self>, call: Call, input: UpdateItem) -> Result<WriteOutput, Error> {
+        let id = table_id(&call, &input.table_name)?;
+        refuse_legacy(&[
+            ("AttributeUpdates", &input.attribute_updates),
+            ("Expected", &input.expected),
+            ("ConditionalOperator", &input.conditional_operator),
+        ])?;
+        let answer = Answer::of(
+            input.return_values,
+            input.return_values_on_condition_check_failure.as_deref(),
+            input.return_consumed_capacity.as_deref(),
+            input.return_item_collection_metrics.as_deref(),
+        );
+        let change = update_change(
+            input.key,
+            input.update_expression.as_deref(),
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        self.change_item(&id, change, answer).await
+    }
+
+    /// Changes one item, in one transaction.
+    async fn change_item(&self, id: &TableId, change: Change, answer: Answer) -> Result<WriteOutput, Error> {
+        let table_key = keys::table(id);
+        let (table, old, decision, spent) =
+            self.db.transact(async |tx| self.change_in(&tx, &table_key, &change, answer.old_on_failure).await).await?;
+        Ok(WriteOutput {
+            attributes: answer.attributes(old, decision),
+            consumed_capacity: spent.tell(&id.name, answer.capacity, Kind::Plain),
+            item_collection_metrics: ItemCollectionMetrics::of(&table, &change).filter(|_| answer.metrics),
+        })
+    }
+
+    pub(crate) async fn change_in(
+        &self,
+        tx: &cauce_store::Tx,
+        table_key: &Bytes,
+        change: &Change,
+        old_on_failure: bool,
+    ) -> Result<(Arc<Table>, Option<Item>, change::Decision, Spent), Error> {
+        let seen = self.catalog.load(tx, table_key, |table| Ok(vec![change.row_key(table)?])).await?;
+        let table = seen.table;
+        let old = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
+        let decision = match change.decide(&table, old.as_ref()) {
+            Ok(decision) => decision,
+            Err(Refusal::Condition) => return Err(Error::ConditionFailed(old.filter(|_| old_on_failure))),
+            Err(Refusal::Invalid(error)) => return Err(error),
+        };
+        let row_key = change.row_key(&table)?;
+        let spent = change::write(tx, &table, &row_key, old.as_ref(), &decision).await?;
+        Ok((table, old, decision, spent))
+    }
+
+    pub(crate) async fn get_item(self: Arc<Self>, call: Call, input: GetItem) -> Result<GetItemOutput, Error> {
+        let id = table_id(&call, &input.table_name)?;
+        refuse_legacy(&[("AttributesToGet", &input.attributes_to_get)])?;
+        let key = input.key.checked()?;
+        let projection = read_projection(input.projection_expression.as_deref(), input.expression_attribute_names)?;
+        let wanted = |table: &Table| Ok(vec![keys::item(table.number, &table.key.named(&key)?)]);
+        let seen = self.catalog.read(&self.db, &keys::table(&id), wanted).await?;
+        let item = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
+        let bytes = item.as_ref().map_or(0, item_size_bytes);
+        let spent = Spent::on_table(read_units(bytes, Rate::of(input.consistent_read)));
+        let wanted = Wanted::of(input.return_consumed_capacity.as_deref());
+        Ok(GetItemOutput {
+            item: match projection {
+                Some(projection) => item.map(|item| projection.project(&item)),
+                None => item,
+            },
+            consumed_capacity: spent.tell(&id.name, wanted, Kind::Plain),
+        })
+    }
+}
+
+/// The change of an update's parameters.
+pub(crate) fn update_change(
+    key: Given<Item>,
+    update: Option<&str>,
+    condition: Option<&str>,
+    names: Names,
+    values: Values,
+) -> Result<Change, Error> {
+    if update.is_none() && condition.is_none() {
+        Placeholders::refuse(names.as_ref(), values.as_ref())?;
+        return Ok(Change { action: Action::Update { key: key.checked()?, update: None }, condition: None });
+    }
+    let key = key.checked()?;
+    let mut placeholders = Placeholders::new(names, values)?;
+    let update = update.map(|text| parse_update(text, &mut placeholders)).transpose()?;
+    let condition =
+        condition.map(|text| parse_condition(ExpressionKind::Condition, text, &mut placeholders)).transpose()?;
+    placeholders.finish()?;
+    Ok(Change { action: Action::Update { key, update }, condition })
+}
+
+/// The projection of a read that has no other expression.
+pub(crate) fn read_projection(text: Option<&str>, names: Names) -> Result<Option<Projection>, Error> {
+    let Some(text) = text else {
+        Placeholders::refuse(names.as_ref(), None)?;
+        return Ok(None);
+    };
+    let mut placeholders = Placeholders::new(names, None)?;
+    let projection = parse_projection(text, &mut placeholders)?;
+    placeholders.finish()?;
+    Ok(Some(projection))
+}

@@ -1,0 +1,183 @@
+//! Query.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cauce_core::{Call, Violations};
+use cauce_store::RangeReq;
+use cauce_wire::Input;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::capacity::Wanted;
+use crate::error::Error;
+use crate::expression::{
+    ExpressionKind, KeyCondition, KeyTest, Placeholders, parse_condition, parse_key_condition, parse_projection,
+};
+use crate::key::{PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX};
+use crate::keys;
+use crate::model::KeyAttribute;
+use crate::read::{Page, Reading, SELECTS, Select, Source, check_filter};
+use crate::request::{self, Names, Values, refuse_legacy, table_id, validate_index, validate_table};
+use crate::service::DynamoDb;
+use crate::value::{AttributeValue, Given, Item};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Query {
+    pub(crate) table_name: String,
+    pub(crate) index_name: Option<String>,
+    select: Option<String>,
+    limit: Option<i64>,
+    consistent_read: Option<bool>,
+    scan_index_forward: Option<bool>,
+    exclusive_start_key: Option<Given<Item>>,
+    return_consumed_capacity: Option<String>,
+    projection_expression: Option<String>,
+    filter_expression: Option<String>,
+    key_condition_expression: Option<String>,
+    expression_attribute_names: Names,
+    expression_attribute_values: Values,
+    key_conditions: Option<IgnoredAny>,
+    query_filter: Option<IgnoredAny>,
+    attributes_to_get: Option<IgnoredAny>,
+    conditional_operator: Option<IgnoredAny>,
+}
+
+/// The constraints that queries and scans share.
+pub(crate) fn validate_read(
+    v: &mut Violations,
+    (table, index): (&str, Option<&str>),
+    (select, limit): (Option<&str>, Option<i64>),
+    capacity: Option<&str>,
+) {
+    validate_table(v, table);
+    if let Some(index) = index {
+        validate_index(v, index);
+    }
+    if let Some(select) = select {
+        v.one_of("select", select, &SELECTS);
+    }
+    if let Some(limit) = limit {
+        v.range("limit", limit, 1, i64::from(i32::MAX));
+    }
+    request::validate_capacity(v, capacity);
+}
+
+impl Input for Query {
+    fn validate(&self, v: &mut Violations) {
+        validate_read(
+            v,
+            (&self.table_name, self.index_name.as_deref()),
+            (self.select.as_deref(), self.limit),
+            self.return_consumed_capacity.as_deref(),
+        );
+    }
+}
+
+impl DynamoDb {
+    pub(crate) async fn query(self: Arc<Self>, call: Call, input: Query) -> Result<Page, Error> {
+        let id = table_id(&call, &input.table_name)?;
+        refuse_legacy(&[
+            ("KeyConditions", &input.key_conditions),
+            ("QueryFilter", &input.query_filter),
+            ("AttributesToGet", &input.attributes_to_get),
+            ("ConditionalOperator", &input.conditional_operator),
+        ])?;
+        let start = input.exclusive_start_key.map(Given::checked).transpose()?;
+        let has_projection = input.projection_expression.is_some();
+        let select = Select::of(input.select.as_deref(), input.index_name.is_some(), has_projection)?;
+        let Some(key_condition) = input.key_condition_expression else {
+            return Err(Error::invalid(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+            ));
+        };
+        let mut placeholders = Placeholders::new(input.expression_attribute_names, input.expression_attribute_values)?;
+        let key_condition = parse_key_condition(&key_condition, &mut placeholders)?;
+        let filter = input.filter_expression.as_deref();
+        let filter = filter.map(|text| parse_condition(ExpressionKind::Filter, text, &mut placeholders)).transpose()?;
+        let projection = input.projection_expression.as_deref();
+        let projection = projection.map(|text| parse_projection(text, &mut placeholders)).transpose()?;
+        placeholders.finish()?;
+        let reading = Reading {
+            filter,
+            projection,
+            select,
+            limit: input.limit.and_then(|limit| usize::try_from(limit).ok()),
+            consistent: input.consistent_read,
+            capacity: Wanted::of(input.return_consumed_capacity.as_deref()),
+        };
+        let backward = input.scan_index_forward == Some(false);
+        loop {
+            let table = self.catalog.table(&self.db, &keys::table(&id)).await?;
+            let source = Source::of(&id, &table, input.index_name.as_deref(), input.consistent_read)?;
+            let range = query_range(source, key_condition.clone(), start.as_ref(), backward)?;
+            check_filter(reading.filter.as_ref(), source)?;
+            if let Some(page) = self.page(source, range, &reading).await? {
+                return Ok(page);
+            }
+        }
+    }
+}
+
+/// The rows that a query reads.
+fn query_range(
+    source: Source<'_>,
+    condition: KeyCondition,
+    start: Option<&Item>,
+    backward: bool,
+) -> Result<RangeReq, Error> {
+    let key = source.key();
+    let typed = |attribute: &'_ KeyAttribute| attribute.kind.value_type();
+    let sort = key.range.as_ref().map(|range| (range.name.as_str(), typed(range)));
+    let (hash, test) = condition.on((&key.hash.name, typed(&key.hash)), sort)?;
+    let hash_bytes = hash.key_bytes().ok_or_else(|| Error::invalid("Query key condition not supported"))?;
+    if hash_bytes.len() > PARTITION_KEY_BYTES_MAX {
+        return Err(Error::values(format!(
+            "Size of hashkey has exceeded the maximum size limit of{PARTITION_KEY_BYTES_MAX} bytes"
+        )));
+    }
+    let (first, end) = sort_range(source, &hash_bytes, test)?;
+    let mut range = RangeReq { start: first, end, limit: 0, reverse: backward };
+    if let Some(start) = start {
+        let row = source.start(start)?;
+        if start.get(&key.hash.name) != Some(&hash) {
+            return Err(Error::invalid(
+                "The provided starting key is outside query boundaries based on provided conditions",
+            ));
+        }
+        if row < range.start || row >= range.end {
+            return Err(Error::invalid("The provided starting key does not match the range key predicate"));
+        }
+        range = range.after(&row);
+    }
+    Ok(range)
+}
+
+/// The part of a partition that a test of the sort key names.
+fn sort_range(source: Source<'_>, hash: &[u8], test: Option<KeyTest>) -> Result<(Bytes, Bytes), Error> {
+    let partition = || source.rows().partition(hash);
+    let (first, end) = partition().all();
+    let bytes = |value: &AttributeValue| {
+        let bytes = value.key_bytes().ok_or_else(|| Error::invalid("Query key condition not supported"))?.into_owned();
+        if bytes.len() > SORT_KEY_BYTES_MAX {
+            return Err(Error::values(format!(
+                "Aggregated size of all range keys has exceeded the size limit of {SORT_KEY_BYTES_MAX} bytes"
+            )));
+        }
+        Ok(bytes)
+    };
+    Ok(match test {
+        None => (first, end),
+        Some(KeyTest::Equal(value)) => {
+            let value = bytes(&value)?;
+            (partition().at(&value), partition().behind(&value))
+        }
+        Some(KeyTest::Less(value)) => (first, partition().at(&bytes(&value)?)),
+        Some(KeyTest::LessOrEqual(value)) => (first, partition().behind(&bytes(&value)?)),
+        Some(KeyTest::Greater(value)) => (partition().behind(&bytes(&value)?), end),
+        Some(KeyTest::GreaterOrEqual(value)) => (partition().at(&bytes(&value)?), end),
+        Some(KeyTest::Between(lower, upper)) => (partition().at(&bytes(&lower)?), partition().behind(&bytes(&upper)?)),
+        Some(KeyTest::BeginsWith(value)) => partition().beginning_with(&bytes(&value)?),
+    })
+}

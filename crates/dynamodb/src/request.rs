@@ -1,0 +1,109 @@
+//! What requests have in common: names of tables, expressions, the choices of an answer.
+
+use std::collections::BTreeMap;
+
+use cauce_core::{Arn, Call, Violations};
+use serde::de::IgnoredAny;
+
+use crate::error::Error;
+use crate::expression::{Condition, ExpressionKind, Placeholders, parse_condition};
+use crate::keys::TableId;
+use crate::model::{index_arn, table_arn};
+use crate::value::{Given, Item};
+
+/// `ExpressionAttributeNames`.
+pub(crate) type Names = Option<BTreeMap<String, String>>;
+
+/// `ExpressionAttributeValues`.
+pub(crate) type Values = Option<Given<Item>>;
+
+/// The shortest and the longest name of a table or index, in characters.
+pub(crate) const NAME_CHARS: (usize, usize) = (3, 255);
+
+/// The name of a table in the model's constraints. Its length is checked by [`table_id`], in other words.
+pub(crate) fn validate_table(v: &mut Violations, name: &str) {
+    let chars = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if !name.starts_with("arn:") && !name.bytes().all(chars) {
+        v.other("tableName", Some(name), "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+    }
+}
+
+/// The name of an index in the model's constraints.
+pub(crate) fn validate_index(v: &mut Violations, name: &str) {
+    v.length("indexName", name, NAME_CHARS.0, NAME_CHARS.1);
+    let chars = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if !name.bytes().all(chars) {
+        v.other("indexName", Some(name), "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+    }
+}
+
+pub(crate) fn validate_capacity(v: &mut Violations, wanted: Option<&str>) {
+    if let Some(wanted) = wanted {
+        v.one_of("returnConsumedCapacity", wanted, &["INDEXES", "TOTAL", "NONE"]);
+    }
+}
+
+pub(crate) fn validate_metrics(v: &mut Violations, wanted: Option<&str>) {
+    if let Some(wanted) = wanted {
+        v.one_of("returnItemCollectionMetrics", wanted, &["SIZE", "NONE"]);
+    }
+}
+
+pub(crate) fn validate_on_failure(v: &mut Violations, wanted: Option<&str>) {
+    if let Some(wanted) = wanted {
+        v.one_of("returnValuesOnConditionCheckFailure", wanted, &["ALL_OLD", "NONE"]);
+    }
+}
+
+/// The table that a request means: a name, or the ARN of a table of this account and region.
+pub(crate) fn table_id(call: &Call, name: &str) -> Result<TableId, Error> {
+    let id = |name: &str| TableId { account: call.account, region: call.region.clone(), name: name.to_owned() };
+    if let Some(arn) = name.strip_prefix("arn:").and_then(|_| name.parse::<Arn>().ok()) {
+        let own =
+            arn.service() == "dynamodb" && arn.account() == Some(call.account) && arn.region() == call.region.as_str();
+        let name = arn.resource().strip_prefix("table/").filter(|name| own && !name.contains('/'));
+        return name.map(id).ok_or(Error::NoTable);
+    }
+    let (min, max) = NAME_CHARS;
+    if !(min..=max).contains(&name.chars().count()) {
+        return Err(Error::Invalid(format!(
+            "TableName must be at least {min} characters long and at most {max} characters long"
+        )));
+    }
+    Ok(id(name))
+}
+
+/// The ARN that policies must allow for an operation on a table.
+pub(crate) fn table_resource(call: &Call, name: &str) -> Vec<String> {
+    vec![table_id(call, name).map_or_else(|_| name.to_owned(), |id| table_arn(&id).to_string())]
+}
+
+/// The same for a read of a table or one of its indexes.
+pub(crate) fn read_resource(call: &Call, name: &str, index: Option<&str>) -> Vec<String> {
+    match (table_id(call, name), index) {
+        (Ok(id), Some(index)) => vec![index_arn(&id, index).to_string()],
+        _ => table_resource(call, name),
+    }
+}
+
+/// Parses the condition of a request that has no other expression.
+pub(crate) fn condition(text: Option<&str>, names: Names, values: Values) -> Result<Option<Condition>, Error> {
+    let Some(text) = text else {
+        Placeholders::refuse(names.as_ref(), values.as_ref())?;
+        return Ok(None);
+    };
+    let mut placeholders = Placeholders::new(names, values)?;
+    let condition = parse_condition(ExpressionKind::Condition, text, &mut placeholders)?;
+    placeholders.finish()?;
+    Ok(Some(condition))
+}
+
+/// Refuses parameters of the time before expressions.
+pub(crate) fn refuse_legacy(given: &[(&str, &Option<IgnoredAny>)]) -> Result<(), Error> {
+    match given.iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) => Err(Error::Invalid(format!(
+            "The legacy parameter {name} is not supported by this server: use the expression parameters"
+        ))),
+        None => Ok(()),
+    }
+}

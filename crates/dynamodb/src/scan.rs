@@ -1,0 +1,132 @@
+//! Scan.
+
+use std::sync::Arc;
+
+use cauce_core::{Call, Violations};
+use cauce_store::RangeReq;
+use cauce_wire::Input;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::capacity::Wanted;
+use crate::error::Error;
+use crate::expression::{ExpressionKind, Placeholders, parse_condition, parse_projection};
+use crate::keys;
+use crate::query::validate_read;
+use crate::read::{Page, Reading, Select, Source};
+use crate::request::{Names, Values, refuse_legacy, table_id};
+use crate::service::DynamoDb;
+use crate::value::{Given, Item};
+
+/// The most segments of a parallel scan.
+pub const SEGMENTS_MAX: i64 = 1_000_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Scan {
+    pub(crate) table_name: String,
+    pub(crate) index_name: Option<String>,
+    select: Option<String>,
+    limit: Option<i64>,
+    consistent_read: Option<bool>,
+    segment: Option<i64>,
+    total_segments: Option<i64>,
+    exclusive_start_key: Option<Given<Item>>,
+    return_consumed_capacity: Option<String>,
+    projection_expression: Option<String>,
+    filter_expression: Option<String>,
+    expression_attribute_names: Names,
+    expression_attribute_values: Values,
+    scan_filter: Option<IgnoredAny>,
+    attributes_to_get: Option<IgnoredAny>,
+    conditional_operator: Option<IgnoredAny>,
+}
+
+impl Input for Scan {
+    fn validate(&self, v: &mut Violations) {
+        validate_read(
+            v,
+            (&self.table_name, self.index_name.as_deref()),
+            (self.select.as_deref(), self.limit),
+            self.return_consumed_capacity.as_deref(),
+        );
+        if let Some(total) = self.total_segments {
+            v.range("totalSegments", total, 1, SEGMENTS_MAX);
+        }
+        if let Some(segment) = self.segment {
+            v.range("segment", segment, 0, SEGMENTS_MAX - 1);
+        }
+    }
+}
+
+/// The segment that a request means: which of how many.
+fn segment(segment: Option<i64>, total: Option<i64>) -> Result<(u32, u32), Error> {
+    match (segment, total) {
+        (None, None) => Ok((0, 1)),
+        (Some(_), None) => Err(Error::invalid(
+            "The TotalSegments parameter is required but was not present in the request when Segment parameter is present",
+        )),
+        (None, Some(_)) => Err(Error::invalid(
+            "The Segment parameter is required but was not present in the request when parameter TotalSegments is present",
+        )),
+        (Some(segment), Some(total)) if segment >= total => Err(Error::invalid(format!(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {segment} is not \
+             less than TotalSegments: {total}"
+        ))),
+        (Some(segment), Some(total)) => {
+            Ok((u32::try_from(segment).unwrap_or_default(), u32::try_from(total).unwrap_or(1)))
+        }
+    }
+}
+
+impl DynamoDb {
+    pub(crate) async fn scan(self: Arc<Self>, call: Call, input: Scan) -> Result<Page, Error> {
+        let id = table_id(&call, &input.table_name)?;
+        refuse_legacy(&[
+            ("ScanFilter", &input.scan_filter),
+            ("AttributesToGet", &input.attributes_to_get),
+            ("ConditionalOperator", &input.conditional_operator),
+        ])?;
+        let start = input.exclusive_start_key.map(Given::checked).transpose()?;
+        let (segment, total) = segment(input.segment, input.total_segments)?;
+        let has_projection = input.projection_expression.is_some();
+        let select = Select::of(input.select.as_deref(), input.index_name.is_some(), has_projection)?;
+        let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
+        let (mut filter, mut projection) = (None, None);
+        if input.filter_expression.is_none() && !has_projection {
+            Placeholders::refuse(names.as_ref(), values.as_ref())?;
+        } else {
+            let mut placeholders = Placeholders::new(names, values)?;
+            let text = input.filter_expression.as_deref();
+            filter = text.map(|text| parse_condition(ExpressionKind::Filter, text, &mut placeholders)).transpose()?;
+            let text = input.projection_expression.as_deref();
+            projection = text.map(|text| parse_projection(text, &mut placeholders)).transpose()?;
+            placeholders.finish()?;
+        }
+        let reading = Reading {
+            filter,
+            projection,
+            select,
+            limit: input.limit.and_then(|limit| usize::try_from(limit).ok()),
+            consistent: input.consistent_read,
+            capacity: Wanted::of(input.return_consumed_capacity.as_deref()),
+        };
+        loop {
+            let table = self.catalog.table(&self.db, &keys::table(&id)).await?;
+            let source = Source::of(&id, &table, input.index_name.as_deref(), input.consistent_read)?;
+            let mut range = RangeReq::new(source.rows().segment(segment, total), 0);
+            if let Some(start) = &start {
+                let row = source.start(start)?;
+                if row < range.start || row >= range.end {
+                    return Err(Error::invalid(
+                        "The provided Exclusive start key does not map to the provided Segment and TotalSegments values.",
+                    ));
+                }
+                range = range.after(&row);
+            }
+            if let Some(page) = self.page(source, range, &reading).await? {
+                return Ok(page);
+            }
+        }
+    }
+}

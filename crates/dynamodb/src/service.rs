@@ -1,0 +1,133 @@
+//! The service and the one table of its operations.
+
+use std::sync::Arc;
+
+use cauce_core::ports::{Access, Identity};
+use cauce_core::{Arn, Call, Env, ServiceError};
+use cauce_store::Db;
+use cauce_wire::{Api, JsonVersion, Operation, Protocol, ServiceInfo};
+use tokio::sync::Notify;
+
+use crate::catalog::Catalog;
+use crate::request::{read_resource, table_resource};
+
+/// DynamoDB as the wire knows it.
+pub static INFO: ServiceInfo = ServiceInfo {
+    name: "dynamodb",
+    signing_name: "dynamodb",
+    protocols: &[Protocol::Json { version: JsonVersion::V1_0, target_prefix: "DynamoDB_20120810" }],
+    validation_code: "ValidationException",
+};
+
+/// The largest request, in bytes. AWS: Developer Guide, *BatchWriteItem*: 16 MB; JSON and base64 make it more.
+const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// DynamoDB.
+pub struct DynamoDb {
+    pub(crate) db: Db,
+    pub(crate) env: Env,
+    pub(crate) identity: Arc<dyn Identity>,
+    pub(crate) catalog: Catalog,
+    /// Wakes the worker when there is something to do.
+    pub(crate) work: Notify,
+}
+
+impl DynamoDb {
+    /// The service on this store. Run [`crate::run`] to have dropped tables removed and indexes built.
+    pub fn open(db: Db, env: Env, identity: Arc<dyn Identity>) -> Arc<DynamoDb> {
+        Arc::new(DynamoDb { db, env, identity, catalog: Catalog::default(), work: Notify::new() })
+    }
+
+    /// Refuses a caller who may not do `action`.
+    pub(crate) async fn may(&self, call: &Call, action: &str, resource: &Arn) -> Result<(), ServiceError> {
+        let access = Access { action, resource: resource.as_str(), ..Access::default() };
+        self.identity.authorize(call, &access).await
+    }
+}
+
+/// Every operation of DynamoDB that is served.
+pub fn api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
+    let api = Api::new(&INFO, service).body_bytes_max(BODY_BYTES_MAX);
+    data(control(api))
+}
+
+fn control(api: Api<DynamoDb>) -> Api<DynamoDb> {
+    use crate::table::{CreateTable, NamedTable};
+    let api = api
+        .operation(
+            Operation::new("CreateTable", DynamoDb::create_table)
+                .resource(|call, i: &CreateTable| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("DescribeTable", DynamoDb::describe_table)
+                .resource(|call, i: &NamedTable| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("UpdateTable", DynamoDb::update_table)
+                .resource(|call, i: &crate::table_update::UpdateTable| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("DeleteTable", DynamoDb::delete_table)
+                .resource(|call, i: &NamedTable| table_resource(call, &i.table_name)),
+        )
+        .operation(Operation::new("ListTables", DynamoDb::list_tables))
+        .operation(Operation::new("DescribeLimits", DynamoDb::describe_limits))
+        .operation(Operation::new("DescribeEndpoints", DynamoDb::describe_endpoints));
+    let api = api
+        .operation(
+            Operation::new("UpdateTimeToLive", DynamoDb::update_time_to_live)
+                .resource(|call, i: &crate::ttl::UpdateTimeToLive| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("DescribeTimeToLive", DynamoDb::describe_time_to_live)
+                .resource(|call, i: &NamedTable| table_resource(call, &i.table_name)),
+        );
+    api.operation(
+        Operation::new("TagResource", DynamoDb::tag_resource)
+            .resource(|_, i: &crate::tags::TagResource| vec![i.resource_arn.clone()]),
+    )
+    .operation(
+        Operation::new("UntagResource", DynamoDb::untag_resource)
+            .resource(|_, i: &crate::tags::UntagResource| vec![i.resource_arn.clone()]),
+    )
+    .operation(
+        Operation::new("ListTagsOfResource", DynamoDb::list_tags_of_resource)
+            .resource(|_, i: &crate::tags::ListTagsOfResource| vec![i.resource_arn.clone()]),
+    )
+}
+
+fn data(api: Api<DynamoDb>) -> Api<DynamoDb> {
+    use crate::item::{DeleteItem, GetItem, PutItem, UpdateItem};
+    use crate::query::Query;
+    use crate::scan::Scan;
+    let api = api
+        .operation(
+            Operation::new("PutItem", DynamoDb::put_item)
+                .resource(|call, i: &PutItem| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("GetItem", DynamoDb::get_item)
+                .resource(|call, i: &GetItem| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("UpdateItem", DynamoDb::update_item)
+                .resource(|call, i: &UpdateItem| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("DeleteItem", DynamoDb::delete_item)
+                .resource(|call, i: &DeleteItem| table_resource(call, &i.table_name)),
+        )
+        .operation(
+            Operation::new("Query", DynamoDb::query)
+                .resource(|call, i: &Query| read_resource(call, &i.table_name, i.index_name.as_deref())),
+        )
+        .operation(
+            Operation::new("Scan", DynamoDb::scan)
+                .resource(|call, i: &Scan| read_resource(call, &i.table_name, i.index_name.as_deref())),
+        );
+    // Each action of a transaction needs the permission of its own kind, which the operation itself asks for.
+    api.operation(Operation::new("BatchGetItem", DynamoDb::batch_get_item).resource(crate::batch_get::resources))
+        .operation(Operation::new("BatchWriteItem", DynamoDb::batch_write_item).resource(crate::batch_write::resources))
+        .operation(Operation::new("TransactWriteItems", DynamoDb::transact_write_items).unauthorized())
+        .operation(Operation::new("TransactGetItems", DynamoDb::transact_get_items).unauthorized())
+}
