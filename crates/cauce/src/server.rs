@@ -11,6 +11,7 @@ use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
 use cauce_delivery::Delivery;
+use cauce_dynamodb::DynamoDb;
 use cauce_eventbridge::scheduler::{self, Scheduler, UniversalTarget};
 use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
@@ -98,6 +99,7 @@ impl Server {
         let scheduler = Scheduler::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), services.clone());
         let sns_options = SnsOptions { endpoint: endpoint(address) };
         let sns = Sns::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), sns_options);
+        let tables = DynamoDb::open(db.clone(), env.clone(), identity.clone());
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));
@@ -111,6 +113,7 @@ impl Server {
             cauce_eventbridge::resource_types(&events),
             scheduler::resource_types(&scheduler),
             cauce_sns::resource_types(&sns),
+            cauce_dynamodb::resource_types(&tables),
         ];
         let ports = Ports {
             objects: s3.clone(),
@@ -130,6 +133,7 @@ impl Server {
             .api(cauce_eventbridge::api(events.clone()))
             .api(scheduler::api(scheduler.clone()))
             .api(cauce_sns::api(sns.clone()))
+            .api(cauce_dynamodb::api(tables.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Site::new(sns)))
             .raw(s3.clone())
@@ -142,6 +146,7 @@ impl Server {
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),
             tokio::spawn(scheduler::run(scheduler)),
+            tokio::spawn(cauce_dynamodb::run(tables)),
             tokio::spawn(s3.clone().run_lifecycle()),
             tokio::spawn(logs.worker(stopped(&stop))),
         ];
