@@ -25,6 +25,7 @@ pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, ServiceError>> 
 type Handler<S, I, O> = Box<dyn Fn(Arc<S>, Call, I) -> Boxed<O> + Send + Sync>;
 type Resources<I> = Box<dyn Fn(&Call, &I) -> Vec<String> + Send + Sync>;
 type Context<I> = Box<dyn Fn(&Call, &I) -> Vec<(String, Vec<String>)> + Send + Sync>;
+type Locate<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<String> + Send + Sync>;
 type ResourcePolicy<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<Option<String>> + Send + Sync>;
 type Decode<I> = Box<dyn Fn(&RestRequest) -> Result<I, ServiceError> + Send + Sync>;
 type Encode<O> = Box<dyn Fn(O) -> RestResponse + Send + Sync>;
@@ -55,6 +56,7 @@ pub struct Operation<S, I, O> {
     pub(crate) resources: Option<Resources<I>>,
     pub(crate) action: Option<&'static str>,
     pub(crate) context: Option<Context<I>>,
+    pub(crate) locate: Option<Locate<S>>,
     pub(crate) resource_policy: Option<ResourcePolicy<S>>,
     pub(crate) authorized: bool,
     pub(crate) routes: Vec<Route>,
@@ -93,6 +95,7 @@ where
             resources: None,
             action: None,
             context: None,
+            locate: None,
             resource_policy: None,
             authorized: true,
             routes: Vec::new(),
@@ -125,6 +128,22 @@ where
         context: impl Fn(&Call, &I) -> Vec<(String, Vec<String>)> + Send + Sync + 'static,
     ) -> Self {
         self.context = Some(Box::new(context));
+        self
+    }
+
+    /// An `async fn(Arc<S>, Call, resource: String) -> Result<String, E>` that finds the ARN of what [`Operation::resource`] names,
+    /// for services whose ARNs do not follow from names alone (a secret's ends in six random characters).
+    #[must_use]
+    pub fn locate<F, Fut, E>(mut self, locate: F) -> Self
+    where
+        F: Fn(Arc<S>, Call, String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<ServiceError>,
+    {
+        self.locate = Some(Box::new(move |state, call, resource| {
+            let future = locate(state, call, resource);
+            Box::pin(async move { future.await.map_err(Into::into) })
+        }));
         self
     }
 

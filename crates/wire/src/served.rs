@@ -88,6 +88,10 @@ where
         context: Vec<(String, Vec<String>)>,
     ) -> Result<(), ServiceError> {
         for resource in resources {
+            let resource = match &self.operation.locate {
+                Some(locate) => locate(Arc::clone(&self.state), call.clone(), resource).await?,
+                None => resource,
+            };
             let policy = match &self.operation.resource_policy {
                 Some(policy) => policy(Arc::clone(&self.state), call.clone(), resource.clone()).await?,
                 None => None,
