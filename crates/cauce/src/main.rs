@@ -9,6 +9,7 @@ mod explain;
 mod logs;
 mod outbound;
 mod progress;
+mod references;
 mod server;
 mod services;
 mod stack_events;

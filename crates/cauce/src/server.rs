@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cauce_cloudformation::{CloudFormation, NoReferences, Ports};
+use cauce_cloudformation::{CloudFormation, Ports};
 use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
@@ -17,7 +17,9 @@ use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
 use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
 use cauce_s3::{S3, S3Options};
+use cauce_secretsmanager::SecretsManager;
 use cauce_sns::{Site, Sns, SnsOptions, SnsTarget};
+use cauce_ssm::ParameterStore;
 use cauce_store::{Db, EmbeddedOptions, LEASE_RENEWED_EVERY, Owner};
 use cauce_wire::{Front, FrontOptions};
 use tokio::net::TcpListener;
@@ -27,6 +29,7 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::outbound::Outbound;
+use crate::references::Stored;
 use crate::services::LateServices;
 use crate::stack_events::StackEvents;
 
@@ -100,6 +103,8 @@ impl Server {
         let sns_options = SnsOptions { endpoint: endpoint(address) };
         let sns = Sns::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), sns_options);
         let tables = DynamoDb::open(db.clone(), env.clone(), identity.clone());
+        let secrets = SecretsManager::open(db.clone(), env.clone(), identity.clone());
+        let parameters = ParameterStore::open(db.clone(), env.clone(), identity.clone());
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));
@@ -114,10 +119,12 @@ impl Server {
             scheduler::resource_types(&scheduler),
             cauce_sns::resource_types(&sns),
             cauce_dynamodb::resource_types(&tables),
+            cauce_secretsmanager::resource_types(&secrets),
+            cauce_ssm::resource_types(&parameters),
         ];
         let ports = Ports {
             objects: s3.clone(),
-            references: Arc::new(NoReferences),
+            references: Arc::new(Stored::new(parameters.clone(), secrets.clone(), identity.clone())),
             events: Arc::new(StackEvents(events.clone())),
             identity: identity.clone(),
         };
@@ -134,6 +141,8 @@ impl Server {
             .api(scheduler::api(scheduler.clone()))
             .api(cauce_sns::api(sns.clone()))
             .api(cauce_dynamodb::api(tables.clone()))
+            .api(cauce_secretsmanager::api(secrets.clone()))
+            .api(cauce_ssm::api(parameters))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Site::new(sns)))
             .raw(s3.clone())
@@ -148,6 +157,7 @@ impl Server {
             tokio::spawn(scheduler::run(scheduler)),
             tokio::spawn(cauce_dynamodb::run(tables)),
             tokio::spawn(s3.clone().run_lifecycle()),
+            tokio::spawn(secrets.run_deletions()),
             tokio::spawn(logs.worker(stopped(&stop))),
         ];
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));
