@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Allows what is done to secrets whose ARN ends as asked for, and everything while nothing is asked for.
-struct OnlyWithSuffix;
+/// Allows what is done to whole ARNs, and to nothing in particular.
+struct OnlyWholeArns;
 
 #[async_trait]
-impl Identity for OnlyWithSuffix {
+impl Identity for OnlyWholeArns {
     async fn access_key(&self, _: &str) -> Result<Option<AccessKey>, ServiceError> {
         Ok(None)
     }
@@ -28,8 +28,9 @@ impl Identity for OnlyWithSuffix {
     }
 
     async fn explain(&self, _: &Call, access: &Access<'_>) -> Result<Verdict, ServiceError> {
-        let whole = access.resource == "*" || access.resource.rsplit('-').next().is_some_and(|end| end.len() == 6);
-        Ok(if whole { Verdict::Allowed(String::new()) } else { Verdict::Denied("because it has no end".into()) })
+        let whole = access.resource.starts_with("arn:") && access.resource.rsplit('-').next().unwrap().len() == 6;
+        let allowed = whole || access.resource == "*";
+        Ok(if allowed { Verdict::Allowed(String::new()) } else { Verdict::Denied("because it has no end".into()) })
     }
 }
 
@@ -45,7 +46,7 @@ struct World {
 impl World {
     fn on(db: Db, clock: ManualClock, seed: u64) -> World {
         let env = Env::new(clock.clone(), SeededEntropy::new(seed));
-        let identity: Arc<dyn Identity> = Arc::new(OnlyWithSuffix);
+        let identity: Arc<dyn Identity> = Arc::new(OnlyWholeArns);
         let secrets = SecretsManager::open(db.clone(), env.clone(), Arc::clone(&identity));
         let worker = tokio::spawn(Arc::clone(&secrets).run_deletions());
         World { db, clock, env, api: api(secrets), identity, worker }
@@ -104,7 +105,7 @@ async fn a_secret_goes_when_its_window_has_passed_and_not_before() {
     assert_eq!(world.ok("GetSecretValue", json!({ "SecretId": "a/b" })).await["SecretString"], "x");
     world.ok("DeleteSecret", json!({ "SecretId": "a/b", "RecoveryWindowInDays": 7 })).await;
     world.clock.advance(7 * DAY);
-    assert_eq!(world.code("DescribeSecret", json!({ "SecretId": "a/b" })).await, "ResourceNotFoundException");
+    assert_eq!(world.code("DescribeSecret", json!({ "SecretId": made["ARN"] })).await, "ResourceNotFoundException");
     world.until_empty().await;
 }
 
@@ -118,7 +119,7 @@ async fn a_name_can_be_used_again_before_the_old_rows_are_gone() {
     world.clock.advance(30 * DAY);
     let new = world.ok("CreateSecret", json!({ "Name": "n", "SecretString": "new" })).await;
     assert_ne!(old["ARN"], new["ARN"]);
-    let input = json!({ "SecretId": "n", "VersionId": old["VersionId"] });
+    let input = json!({ "SecretId": new["ARN"], "VersionId": old["VersionId"] });
     assert_eq!(world.code("GetSecretValue", input).await, "ResourceNotFoundException");
     // The worker that comes late takes nothing of the new one.
     let world = world.restart(3);
