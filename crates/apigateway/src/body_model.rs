@@ -15,14 +15,14 @@ use crate::model::{Definition, Model};
 use crate::page::{Page, Wanted};
 use crate::patch::{Patch, PatchOperation, REPLACE, Supported, apply};
 use crate::rest_api::check_description;
-use crate::service::{ApiGateway, Located, at};
+use crate::service::{ApiGateway, ListOfApi, Located, at, list};
 
 /// Models of an API. AWS: 60.
-pub const MODELS_MAX: usize = 60;
+pub(crate) const MODELS_MAX: usize = 60;
 /// The longest schema, in bytes. AWS: 400 KB.
-pub const SCHEMA_BYTES_MAX: usize = 400 * 1024;
+pub(crate) const SCHEMA_BYTES_MAX: usize = 400 * 1024;
 /// How deep a schema may nest.
-pub const SCHEMA_DEPTH_MAX: usize = 64;
+pub(crate) const SCHEMA_DEPTH_MAX: usize = 64;
 
 /// The model that says nothing of a body.
 pub(crate) const EMPTY: &str = "Empty";
@@ -79,23 +79,6 @@ impl Input for OneModel {}
 impl Located for OneModel {
     fn location(&self) -> String {
         format!("/restapis/{}/models/{}", self.rest_api_id, self.model_name)
-    }
-}
-
-/// A list of what belongs to an API.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ListModels {
-    rest_api_id: String,
-    position: Option<String>,
-    limit: Option<i64>,
-}
-
-impl Input for ListModels {}
-
-impl Located for ListModels {
-    fn location(&self) -> String {
-        format!("/restapis/{}/models", self.rest_api_id)
     }
 }
 
@@ -247,9 +230,9 @@ impl ApiGateway {
         definition.models.remove(&input.model_name).ok_or_else(|| no_model(&input.model_name))
     }
 
-    pub(crate) async fn get_models(self: Arc<Self>, call: Call, input: ListModels) -> Result<Page<Model>, Error> {
+    pub(crate) async fn get_models(self: Arc<Self>, call: Call, input: ListOfApi) -> Result<Page<Model>, Error> {
         let definition = self.read_definition(&call, &input.rest_api_id).await?;
-        let wanted = Wanted { position: input.position, limit: input.limit };
+        let wanted = Wanted::new(input.position.as_ref(), input.limit);
         wanted.page(definition.models.iter().map(|(name, model)| (name.as_str(), model.clone())))
     }
 
@@ -297,11 +280,7 @@ pub(crate) fn operations(api: Api<ApiGateway>) -> Api<ApiGateway> {
     const ALL: &str = "/restapis/{restApiId}/models";
     const ONE: &str = "/restapis/{restApiId}/models/{modelName}";
     api.operation(at(Operation::new("CreateModel", ApiGateway::create_model), Method::POST, ALL, 201))
-        .operation(
-            at(Operation::new("GetModels", ApiGateway::get_models), Method::GET, ALL, 200)
-                .query("position", "position")
-                .query("limit", "limit"),
-        )
+        .operation(list(Operation::new("GetModels", ApiGateway::get_models), "models", ALL))
         .operation(
             at(Operation::new("GetModel", ApiGateway::get_model), Method::GET, ONE, 200).query("flatten", "flatten"),
         )

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 /// Items on a page where the request names no limit.
-pub const PAGE_ITEMS: usize = 25;
+pub(crate) const PAGE_ITEMS: usize = 25;
 /// The most items on a page.
-pub const PAGE_ITEMS_MAX: usize = 500;
+pub(crate) const PAGE_ITEMS_MAX: usize = 500;
 
 /// Which page is wanted.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::Error;
 
 /// How many operations one update may have.
-pub const PATCH_OPERATIONS_MAX: usize = 100;
+pub(crate) const PATCH_OPERATIONS_MAX: usize = 100;
 
 /// What is done at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -24,13 +24,13 @@ use crate::service::{ApiGateway, Located, at, set_definition};
 use crate::tag::check_tags;
 
 /// REST APIs of an account in a region. AWS: 600 (regional and edge-optimized).
-pub const APIS_MAX: usize = 600;
+pub(crate) const APIS_MAX: usize = 600;
 /// The longest resource policy, in characters.
-pub const POLICY_CHARS_MAX: usize = 8_192;
+pub(crate) const POLICY_CHARS_MAX: usize = 8_192;
 /// The largest value of `minimumCompressionSize`, in bytes.
-pub const COMPRESSION_BYTES_MAX: i64 = 10 * 1024 * 1024;
+pub(crate) const COMPRESSION_BYTES_MAX: i64 = 10 * 1024 * 1024;
 /// The longest description of anything, in characters.
-pub const DESCRIPTION_CHARS_MAX: usize = 1_024;
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 1_024;
 
 /// AWS: *CreateRestApi*.
 #[derive(Clone, Debug, Default, Deserialize)]

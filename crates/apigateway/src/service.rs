@@ -23,7 +23,7 @@ pub static INFO: ServiceInfo = ServiceInfo {
 };
 
 /// The largest definition of an API, in bytes. AWS: 6 MB for an import.
-pub const DEFINITION_BYTES_MAX: usize = 6 * 1024 * 1024;
+pub(crate) const DEFINITION_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// What API Gateway asks of other services.
 #[derive(Clone)]
@@ -164,11 +164,47 @@ where
         .rest(method, template, status)
 }
 
+/// A list of what belongs to an API.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListOfApi {
+    pub(crate) rest_api_id: String,
+    pub(crate) position: Option<String>,
+    pub(crate) limit: Option<i64>,
+}
+
+impl Input for ListOfApi {}
+
+/// Declares a list of what belongs to an API, `noun` in the path.
+pub(crate) fn list<O: Serialize + Send + 'static>(
+    operation: Operation<ApiGateway, ListOfApi, O>,
+    noun: &'static str,
+    template: &'static str,
+) -> Operation<ApiGateway, ListOfApi, O> {
+    operation
+        .action(action(&Method::GET))
+        .resource(move |call, input| vec![path_arn(call, &format!("/restapis/{}/{noun}", input.rest_api_id))])
+        .rest(Method::GET, template, 200)
+        .query("position", "position")
+        .query("limit", "limit")
+}
+
 /// Every operation of API Gateway that is served.
 pub fn api(gateway: Arc<ApiGateway>) -> Api<ApiGateway> {
     let api = Api::new(&INFO, gateway).body_bytes_max(DEFINITION_BYTES_MAX);
     let api = crate::rest_api::operations(api);
+    let api = crate::resource::operations(api);
+    let api = crate::method::operations(api);
+    let api = crate::integration::operations(api);
     let api = crate::body_model::operations(api);
+    let api = crate::request_validator::operations(api);
+    let api = crate::authorizer::operations(api);
     let api = crate::tag::operations(api);
-    crate::usage_plan::operations(api)
+    let api = crate::deployment::operations(api);
+    let api = crate::stage::operations(api);
+    let api = crate::gateway_response::operations(api);
+    let api = crate::api_key::operations(api);
+    let api = crate::usage_plan::operations(api);
+    let api = crate::usage_plan_key::operations(api);
+    crate::account::operations(api)
 }

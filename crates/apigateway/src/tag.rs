@@ -16,7 +16,7 @@ use crate::model::{ApiKey, RestApi, Stage, Texts, UsagePlan};
 use crate::service::{ApiGateway, Located, at};
 
 /// Tags of one thing.
-pub const TAGS_MAX: usize = 50;
+pub(crate) const TAGS_MAX: usize = 50;
 
 /// What a tag's key may not begin with.
 const RESERVED: &str = "aws:";
