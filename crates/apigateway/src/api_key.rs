@@ -54,6 +54,14 @@ pub(crate) struct CreateApiKey {
 
 impl Input for CreateApiKey {}
 
+impl CreateApiKey {
+    /// `API/STAGE` of each stage that is named.
+    pub(crate) fn stage_names(&self) -> Vec<String> {
+        let stages = self.stage_keys.iter().flatten();
+        stages.map(|stage| format!("{}/{}", stage.rest_api_id, stage.stage_name)).collect()
+    }
+}
+
 impl Located for CreateApiKey {
     fn location(&self) -> String {
         "/apikeys".to_owned()
@@ -138,7 +146,6 @@ impl ApiGateway {
         let value = input.value.clone().filter(|value| !value.is_empty()).unwrap_or_else(made_up);
         check_value(&value)?;
         let now = self.env.now();
-        let stages = input.stage_keys.iter().flatten();
         let key = ApiKey {
             // Without a distinct id the value is the id, as in the time before keys had values of their own.
             id: if input.generate_distinct_id == Some(false) && input.value.is_some() { value.clone() } else { id },
@@ -149,7 +156,7 @@ impl ApiGateway {
             enabled: input.enabled.unwrap_or(false),
             created_date: now,
             last_updated_date: now,
-            stage_keys: stages.map(|stage| format!("{}/{}", stage.rest_api_id, stage.stage_name)).collect(),
+            stage_keys: input.stage_names(),
             tags: input.tags.clone().unwrap_or_default(),
         };
         let place = Place::of(call);

@@ -227,18 +227,47 @@ impl ApiGateway {
         call: Call,
         input: OneDeployment,
     ) -> Result<Deployment, Error> {
-        let (place, api, id) = (Place::of(&call), &input.rest_api_id, &input.deployment_id);
+        self.change_deployment(&call, &input.rest_api_id, &input.deployment_id, |deployment| {
+            apply(deployment, &input.patch_operations, PATCHES, |deployment, patch| {
+                deployment.description = patch.optional();
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn change_deployment(
+        &self,
+        call: &Call,
+        api: &str,
+        id: &str,
+        change: impl Fn(&mut Deployment) -> Result<(), Error>,
+    ) -> Result<Deployment, Error> {
+        let place = Place::of(call);
         self.db
             .transact(async |tx| {
                 let mut deployment = self.deployment(&tx, &place, api, id).await?;
-                apply(&mut deployment, &input.patch_operations, PATCHES, |deployment, patch| {
-                    deployment.description = patch.optional();
-                    check_description(deployment.description.as_deref())
-                })?;
+                change(&mut deployment)?;
+                check_description(deployment.description.as_deref())?;
                 tx.set_record(keys::deployment(api, id), &deployment)?;
                 Ok(deployment)
             })
             .await
+    }
+
+    /// Sets what is said of a deployment; nothing else of it changes, ever.
+    pub(crate) async fn describe_deployment(
+        &self,
+        call: &Call,
+        api: &str,
+        id: &str,
+        description: Option<String>,
+    ) -> Result<(), Error> {
+        let change = |deployment: &mut Deployment| {
+            deployment.description.clone_from(&description);
+            Ok(())
+        };
+        self.change_deployment(call, api, id, change).await.map(drop)
     }
 
     pub(crate) async fn delete_deployment(self: Arc<Self>, call: Call, input: OneDeployment) -> Result<(), Error> {

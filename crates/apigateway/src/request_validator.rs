@@ -30,6 +30,18 @@ pub(crate) struct CreateRequestValidator {
 
 impl Input for CreateRequestValidator {}
 
+impl CreateRequestValidator {
+    /// The validator that is described.
+    pub(crate) fn validator(self, id: String) -> RequestValidator {
+        RequestValidator {
+            id,
+            name: self.name,
+            validate_request_body: self.validate_request_body.unwrap_or(false),
+            validate_request_parameters: self.validate_request_parameters.unwrap_or(false),
+        }
+    }
+}
+
 impl Located for CreateRequestValidator {
     fn location(&self) -> String {
         format!("/restapis/{}/requestvalidators", self.rest_api_id)
@@ -94,14 +106,9 @@ impl ApiGateway {
         call: Call,
         input: CreateRequestValidator,
     ) -> Result<RequestValidator, Error> {
-        let validator = RequestValidator {
-            id: self.new_short_id(),
-            name: input.name,
-            validate_request_body: input.validate_request_body.unwrap_or(false),
-            validate_request_parameters: input.validate_request_parameters.unwrap_or(false),
-        };
-        self.change_definition(&call, &input.rest_api_id, |definition| add_validator(definition, validator.clone()))
-            .await
+        let api = input.rest_api_id.clone();
+        let validator = input.validator(self.new_short_id());
+        self.change_definition(&call, &api, |definition| add_validator(definition, validator.clone())).await
     }
 
     pub(crate) async fn get_request_validator(

@@ -207,7 +207,7 @@ pub(crate) fn shown(mut api: RestApi) -> RestApi {
 
 impl ApiGateway {
     /// What a new API is before it has resources of its own.
-    fn new_api(&self, place: &Place, id: String, input: &CreateRestApi) -> Result<RestApi, Error> {
+    pub(crate) fn new_api(&self, place: &Place, id: String, input: &CreateRestApi) -> Result<RestApi, Error> {
         let Some(name) = &input.name else { return Err(Error::bad("No Name specified")) };
         check_name(name)?;
         check_description(input.description.as_deref())?;

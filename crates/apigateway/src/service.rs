@@ -193,6 +193,7 @@ pub(crate) fn list<O: Serialize + Send + 'static>(
 pub fn api(gateway: Arc<ApiGateway>) -> Api<ApiGateway> {
     let api = Api::new(&INFO, gateway).body_bytes_max(DEFINITION_BYTES_MAX);
     let api = crate::rest_api::operations(api);
+    let api = crate::import::operations(api);
     let api = crate::resource::operations(api);
     let api = crate::method::operations(api);
     let api = crate::integration::operations(api);

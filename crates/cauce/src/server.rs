@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use cauce_apigateway::{ApiGateway, ApiGatewayPorts};
 use cauce_cloudformation::{CloudFormation, Ports};
 use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
@@ -108,7 +109,16 @@ impl Server {
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));
-        delivery.register("sns", Arc::new(SnsTarget::new(sns.clone(), http)));
+        delivery.register("sns", Arc::new(SnsTarget::new(sns.clone(), http.clone())));
+
+        let gateway_ports = ApiGatewayPorts {
+            identity: identity.clone(),
+            functions: lambda.clone(),
+            services: services.clone(),
+            http: http.clone(),
+            logs: logs.clone(),
+        };
+        let gateway = ApiGateway::open(db.clone(), env.clone(), gateway_ports);
 
         let types = [
             cauce_iam::resource_types(&iam),
@@ -121,6 +131,7 @@ impl Server {
             cauce_dynamodb::resource_types(&tables),
             cauce_secretsmanager::resource_types(&secrets),
             cauce_ssm::resource_types(&parameters),
+            cauce_apigateway::resource_types(&gateway),
         ];
         let ports = Ports {
             objects: s3.clone(),
@@ -143,6 +154,7 @@ impl Server {
             .api(cauce_dynamodb::api(tables.clone()))
             .api(cauce_secretsmanager::api(secrets.clone()))
             .api(cauce_ssm::api(parameters))
+            .api(cauce_apigateway::api(gateway))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Site::new(sns)))
             .raw(s3.clone())

@@ -185,7 +185,8 @@ where
 
     /// REST: the method and path by which it is called, and the status of success. May be given more than once.
     ///
-    /// `{Label}` fills the member of that name with one segment, `{Label+}` with the rest of the path.
+    /// `{Label}` fills the member of that name with one segment, `{Label+}` with the rest of the path. A template that ends with
+    /// `?name=value` takes only requests that say so.
     #[must_use]
     pub fn rest(mut self, method: Method, template: &'static str, status: u16) -> Self {
         self.routes.push(Route { method, template, status });

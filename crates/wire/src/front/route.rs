@@ -191,7 +191,7 @@ impl Mounted {
         if !self.speaks_rest() {
             return None;
         }
-        let ((served, status), labels) = self.routes.find(route.head.method, route.head.uri.path())?;
+        let ((served, status), labels) = self.routes.find(route.head.method, route.head.uri.path(), route.query)?;
         Some((Target::Rest { api: self, served, labels, status: *status }, Style::RestJson))
     }
 }

@@ -31,27 +31,37 @@ impl Segment {
 /// The labels of a path that matched.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
+/// A route: a method, the parts of its path, and what must stand in the query (`?mode=import`).
+#[derive(Debug)]
+struct Route<T> {
+    method: Method,
+    segments: Vec<Segment>,
+    query: Option<&'static str>,
+    to: T,
+}
+
 /// The routes of one service, the most literal first.
 #[derive(Debug)]
 pub(crate) struct Routes<T> {
-    routes: Vec<(Method, Vec<Segment>, T)>,
+    routes: Vec<Route<T>>,
 }
 
 impl<T> Routes<T> {
     /// Routes from methods, templates and what they stand for.
     pub(crate) fn new(routes: impl IntoIterator<Item = (Method, &'static str, T)>) -> Routes<T> {
-        let segments = |template: &'static str| -> Vec<Segment> {
-            template.split('/').filter(|text| !text.is_empty()).map(Segment::parse).collect()
+        let route = |(method, template, to): (Method, &'static str, T)| {
+            let (path, query) = template.split_once('?').map_or((template, None), |(path, query)| (path, Some(query)));
+            let segments = path.split('/').filter(|text| !text.is_empty()).map(Segment::parse).collect();
+            Route { method, segments, query, to }
         };
-        let mut routes: Vec<_> =
-            routes.into_iter().map(|(method, template, to)| (method, segments(template), to)).collect();
+        let mut routes: Vec<_> = routes.into_iter().map(route).collect();
         // At each place a literal is tried before a label and a label before the rest of the path.
         let rank = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
             Segment::Label(_) => 1,
             Segment::Greedy(_) => 2,
         };
-        routes.sort_by_key(|(_, segments, _)| segments.iter().map(rank).collect::<Vec<_>>());
+        routes.sort_by_key(|route| (route.segments.iter().map(rank).collect::<Vec<_>>(), route.query.is_none()));
         Routes { routes }
     }
 
@@ -59,13 +69,14 @@ impl<T> Routes<T> {
     ///
     /// A slash at the end means nothing. Dots, empty parts and broken escapes never fill a label: the signature covers a
     /// normalized path, and must not be usable for another.
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<(&T, Labels)> {
+    pub(crate) fn find(&self, method: &Method, path: &str, query: &str) -> Option<(&T, Labels)> {
         let path = path.strip_prefix('/')?;
         let path = path.strip_suffix('/').unwrap_or(path);
         self.routes
             .iter()
-            .filter(|(m, ..)| m == method)
-            .find_map(|(_, segments, to)| matches(segments, path).map(|labels| (to, labels)))
+            .filter(|route| route.method == method)
+            .filter(|route| route.query.is_none_or(|wanted| query.split('&').any(|pair| pair == wanted)))
+            .find_map(|route| matches(&route.segments, path).map(|labels| (&route.to, labels)))
     }
 }
 
@@ -112,9 +123,11 @@ mod tests {
             (Method::POST, "/2015-03-31/functions/{FunctionName}/invocations", "Invoke"),
             (Method::GET, "/2015-03-31/functions/special", "Special"),
             (Method::GET, "/tags/{Arn+}", "Tags"),
+            (Method::POST, "/2015-03-31/functions?mode=import", "Import"),
         ]);
         let check = |method: Method, path: &str, expect: Option<(&str, &[(&str, &str)])>| {
-            let found = routes.find(&method, path);
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            let found = routes.find(&method, path, query);
             let found = found
                 .as_ref()
                 .map(|(to, labels)| (**to, labels.iter().map(|(n, v)| (*n, v.as_str())).collect::<Vec<_>>()));
@@ -123,6 +136,8 @@ mod tests {
         check(Method::GET, "/2015-03-31/functions", Some(("List", &[])));
         check(Method::GET, "/2015-03-31/functions/", Some(("List", &[])));
         check(Method::POST, "/2015-03-31/functions", Some(("Create", &[])));
+        check(Method::POST, "/2015-03-31/functions?mode=other", Some(("Create", &[])));
+        check(Method::POST, "/2015-03-31/functions?a=b&mode=import", Some(("Import", &[])));
         check(Method::DELETE, "/2015-03-31/functions", None);
         check(Method::GET, "/2015-03-31/functions/f", Some(("Get", &[("FunctionName", "f")])));
         check(Method::GET, "/2015-03-31/functions/special", Some(("Special", &[])));
