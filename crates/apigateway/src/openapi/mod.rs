@@ -81,7 +81,7 @@ pub(crate) fn texts(value: Option<&Value>) -> Texts {
     members.filter_map(|(name, value)| Some((name.clone(), text(Some(value))?))).collect()
 }
 
-fn members<'v>(value: Option<&'v Value>) -> impl Iterator<Item = (&'v String, &'v Value)> {
+fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_object).into_iter().flatten()
 }
 

@@ -49,7 +49,7 @@ impl ResourceType for DeploymentType {
         let made = self.0.db.get::<Deployment>(&keys::deployment(api, &id)).await.map_err(Error::from)?;
         if made.is_none() {
             let described = properties.get("StageDescription").and_then(Value::as_object);
-            let settings = described.map(|all| settings(all)).transpose()?;
+            let settings = described.map(settings).transpose()?;
             let input = CreateDeployment {
                 rest_api_id: api.to_owned(),
                 stage_name: text(properties.get("StageName")),
