@@ -48,22 +48,24 @@ pub struct Api<S> {
     state: Arc<S>,
     pub(crate) operations: BTreeMap<&'static str, Arc<dyn Served>>,
     pub(crate) body_bytes_max: Option<usize>,
+    denied_code: Option<&'static str>,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
     /// A service without operations yet.
     pub fn new(info: &'static ServiceInfo, state: Arc<S>) -> Api<S> {
-        Api { info, state, operations: BTreeMap::new(), body_bytes_max: None }
+        Api { info, state, operations: BTreeMap::new(), body_bytes_max: None, denied_code: None }
     }
 
     /// Adds an operation; a later one by the same name replaces the earlier.
     #[must_use]
-    pub fn operation<I, O>(mut self, operation: Operation<S, I, O>) -> Api<S>
+    pub fn operation<I, O>(mut self, mut operation: Operation<S, I, O>) -> Api<S>
     where
         I: Input,
         O: Serialize + Send + 'static,
     {
         let name = operation.name;
+        operation.denied_code = self.denied_code;
         let bound = Bound::new(self.info, Arc::clone(&self.state), operation);
         self.operations.insert(name, Arc::new(bound));
         self
@@ -73,6 +75,14 @@ impl<S: Send + Sync + 'static> Api<S> {
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: usize) -> Api<S> {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// The code under which the operations added from here on refuse, with status 403, whom policies do not let in, where it is not
+    /// `AccessDenied`.
+    #[must_use]
+    pub fn denied_code(mut self, code: &'static str) -> Api<S> {
+        self.denied_code = Some(code);
         self
     }
 

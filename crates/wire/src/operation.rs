@@ -59,6 +59,8 @@ pub struct Operation<S, I, O> {
     pub(crate) locate: Option<Locate<S>>,
     pub(crate) resource_policy: Option<ResourcePolicy<S>>,
     pub(crate) authorized: bool,
+    /// Set by the [`crate::Api`] that it is added to.
+    pub(crate) denied_code: Option<&'static str>,
     pub(crate) routes: Vec<Route>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) decode: Option<Decode<I>>,
@@ -98,6 +100,7 @@ where
             locate: None,
             resource_policy: None,
             authorized: true,
+            denied_code: None,
             routes: Vec::new(),
             bindings: Vec::new(),
             decode: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cauce_core::ports::{Access, Identity};
-use cauce_core::{Call, ServiceError, Violations};
+use cauce_core::{Call, Fault, ServiceError, Violations};
 use serde::Serialize;
 
 use crate::document::Document;
@@ -102,9 +102,17 @@ where
                 resource_policy: policy.as_deref(),
                 context: context.clone(),
             };
-            identity.authorize(call, &access).await?;
+            identity.authorize(call, &access).await.map_err(|refusal| self.denied(refusal))?;
         }
         Ok(())
+    }
+
+    /// The refusal under the service's own code.
+    fn denied(&self, refusal: ServiceError) -> ServiceError {
+        match self.operation.denied_code {
+            Some(code) if refusal.fault() == Fault::Sender => ServiceError::new(403, code, refusal.message()),
+            _ => refusal,
+        }
     }
 
     async fn run(&self, identity: &dyn Identity, call: Call, input: I) -> Result<O, ServiceError> {
