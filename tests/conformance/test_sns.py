@@ -9,6 +9,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -869,8 +870,9 @@ def test_a_role_does_what_its_policies_allow(server, sns, topic, name):
         (own.subscribe, {"Protocol": "sqs", "Endpoint": QUEUE}),
         (own.list_subscriptions_by_topic, {}),
     ]:
-        status, _, message = refusal(operation, TopicArn=topic, **extra)
-        assert status in (400, 403) and "is not authorized to perform: sns:" in message
+        status, code, message = refusal(operation, TopicArn=topic, **extra)
+        assert (status, code) == (403, "AuthorizationError")
+        assert "is not authorized to perform: sns:" in message
     other = sns.create_topic(Name=f"{name}-other")["TopicArn"]
     assert "is not authorized" in refusal(own.publish, TopicArn=other, Message="x")[2]
 
@@ -919,6 +921,43 @@ def test_topics_subscriptions_and_the_key_live_on(own_server, endpoint):
     after = json.loads(endpoint.notifications(2)[1])
     path = urllib.parse.urlparse(after["SigningCertURL"]).path
     assert path == urllib.parse.urlparse(before["SigningCertURL"]).path
+
+
+def publish_until_the_end(server, topic, life, acknowledged):
+    """Publishes, notes what was acknowledged, and ends when the server does."""
+    sns = server.client("sns")
+    for n in range(200):
+        text = f"{life}-{n}"
+        try:
+            sns.publish(TopicArn=topic, Message=text)
+        except (ConnectionClosedError, EndpointConnectionError, HTTPClientError):
+            return
+        acknowledged.add(text)
+
+
+def test_what_was_acknowledged_arrives_whatever_is_killed(own_server, endpoint):
+    topic = own_server.client("sns").create_topic(Name="a")["TopicArn"]
+    confirm(own_server.client("sns"), topic, endpoint, RawMessageDelivery="true")
+    acknowledged = set()
+    for life in range(5):
+        writers = [
+            threading.Thread(target=publish_until_the_end, args=(own_server, topic, f"{life}-{n}", acknowledged))
+            for n in range(4)
+        ]
+        for writer in writers:
+            writer.start()
+        before = len(acknowledged)
+        until(lambda: len(acknowledged) > before + 20, "some are acknowledged")
+        own_server.kill()
+        for writer in writers:
+            writer.join()
+        own_server.start()
+    assert len(acknowledged) > 100
+
+    def missing():
+        return acknowledged - {body.decode() for body in endpoint.bodies("Notification")}
+
+    until(lambda: not missing(), "everything that was acknowledged", seconds=60)
 
 
 # ---- templates

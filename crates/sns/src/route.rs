@@ -118,13 +118,27 @@ fn matches(matcher: &Matcher<Arc<str>>, document: &[u8]) -> Result<Vec<Arc<str>>
 }
 
 impl Sns {
+    /// The topic with its subscriptions as long as nothing of it has changed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) async fn known_route(&self, tx: &Tx, id: &TopicId) -> Result<Option<Arc<Route>>, Error> {
+        let (generation, known) = self.kept_route(tx, id).await?;
+        Ok(known.filter(|route| route.generation == generation))
+    }
+
+    /// The present generation, and what is kept of the topic, of that generation or an earlier one.
+    async fn kept_route(&self, tx: &Tx, id: &TopicId) -> Result<(i64, Option<Arc<Route>>), Error> {
+        let generation = tx.get_counter(&keys::generation(id)).await?;
+        Ok((generation, self.routes.topics.read().get(id).cloned()))
+    }
+
     /// The topic with its subscriptions, as the transaction sees them.
     ///
     /// # Errors
     /// `NotFound` if there is no such topic.
     pub(crate) async fn route(&self, tx: &Tx, id: &TopicId) -> Result<Arc<Route>, Error> {
-        let generation = tx.get_counter(&keys::generation(id)).await?;
-        let known = self.routes.topics.read().get(id).cloned();
+        let (generation, known) = self.kept_route(tx, id).await?;
         if let Some(route) = &known
             && route.generation == generation
         {

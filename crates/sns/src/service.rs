@@ -63,11 +63,12 @@ impl Sns {
             name::topic_from_arn(&arn).or_else(|| name::subscription_from_arn(&arn).map(|(topic, _)| topic))
         });
         let Some(topic) = topic else { return Ok(None) };
-        match self.route(&self.db.begin(), &topic).await {
-            Ok(route) => Ok(route.topic.attribute("Policy").map(str::to_owned)),
-            Err(Error::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let tx = self.db.begin();
+        let topic = match self.known_route(&tx, &topic).await? {
+            Some(route) => return Ok(route.topic.attribute("Policy").map(str::to_owned)),
+            None => self.topic(&tx, &topic).await?,
+        };
+        Ok(topic.and_then(|topic| topic.attribute("Policy").map(str::to_owned)))
     }
 }
 
@@ -84,7 +85,7 @@ fn topic_of_subscription(arn: &str) -> Vec<String> {
 
 /// Every operation of SNS that is served.
 pub fn api(service: Arc<Sns>) -> Api<Sns> {
-    let api = Api::new(&INFO, service).body_bytes_max(BODY_BYTES_MAX);
+    let api = Api::new(&INFO, service).body_bytes_max(BODY_BYTES_MAX).denied_code("AuthorizationError");
     subscriptions(topics(messages(api)))
 }
 

@@ -56,7 +56,8 @@ impl Record for Kept {
 
 /// Signs messages.
 pub(crate) struct Signer {
-    key: PrivateKey,
+    sha1: SigningKey<Sha1>,
+    sha256: SigningKey<Sha256>,
     certificate: String,
     path: String,
 }
@@ -143,7 +144,8 @@ impl Signer {
         let hash = Sha256::digest(kept.certificate.as_bytes());
         let name: String = hash.iter().take(16).map(|b| format!("{b:02x}")).collect();
         let path = format!("{PATH_PREFIX}{name}{PATH_SUFFIX}");
-        Ok(Signer { key, certificate: kept.certificate.clone(), path })
+        let (sha1, sha256) = (SigningKey::new(key.clone()), SigningKey::new(key));
+        Ok(Signer { sha1, sha256, certificate: kept.certificate.clone(), path })
     }
 
     /// Where the certificate is served.
@@ -160,12 +162,8 @@ impl Signer {
         // Blinded: how long it takes says nothing of the key.
         let mut chance = Chance(env);
         let signature = match version {
-            SignatureVersion::Sha1 => {
-                SigningKey::<Sha1>::new(self.key.clone()).try_sign_with_rng(&mut chance, text.as_bytes())
-            }
-            SignatureVersion::Sha256 => {
-                SigningKey::<Sha256>::new(self.key.clone()).try_sign_with_rng(&mut chance, text.as_bytes())
-            }
+            SignatureVersion::Sha1 => self.sha1.try_sign_with_rng(&mut chance, text.as_bytes()),
+            SignatureVersion::Sha256 => self.sha256.try_sign_with_rng(&mut chance, text.as_bytes()),
         };
         Ok(STANDARD.encode(signature.map_err(trouble)?.to_bytes()))
     }
