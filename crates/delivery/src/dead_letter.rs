@@ -9,9 +9,9 @@ use std::time::Duration;
 use cauce_core::{Arn, Entropy, Timestamp};
 use cauce_store::{Db, RangeReq, RecordError, Row, RowCodec as _, StoreError, Tx, decode_row};
 
-use crate::effect::{Effect, EffectId, MESSAGE_ATTRIBUTES, MESSAGE_DEDUPLICATION_ID, MESSAGE_GROUP_ID, Pending};
-use crate::keys;
+use crate::effect::{Effect, EffectId, Pending};
 use crate::policy::Policy;
+use crate::{keys, message};
 
 /// How long a dead letter without a queue is kept: as long as the longest that a queue would.
 pub const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -22,19 +22,19 @@ pub const LETTERS_MAX: usize = 1_000;
 /// The effect that puts `pending` into `queue`.
 pub(crate) fn letter(pending: &Pending, queue: Arn, code: &str, reason: &str, entropy: &dyn Entropy) -> Effect {
     let effect = &pending.effect;
+    let said = |name: &str, value: String| message::attribute(name, "String", value);
     let mut attributes = vec![
-        ("ERROR_CODE".to_owned(), code.to_owned()),
-        ("ERROR_MESSAGE".to_owned(), reason.to_owned()),
-        ("RETRY_ATTEMPTS".to_owned(), pending.failures.counted.saturating_sub(1).to_string()),
-        ("TARGET_ARN".to_owned(), effect.target.to_string()),
+        said("ERROR_CODE", code.to_owned()),
+        said("ERROR_MESSAGE", reason.to_owned()),
+        said("RETRY_ATTEMPTS", pending.failures.counted.saturating_sub(1).to_string()),
+        said("TARGET_ARN", effect.target.to_string()),
     ];
     if let Some(source) = &effect.source {
         // EventBridge's name for it; what else can be a source of effects has no other name.
-        attributes.push(("RULE_ARN".to_owned(), source.to_string()));
+        attributes.push(said("RULE_ARN", source.to_string()));
     }
-    // A FIFO queue takes no message without a group.
-    let kept = [MESSAGE_GROUP_ID, MESSAGE_DEDUPLICATION_ID, MESSAGE_ATTRIBUTES];
-    attributes.extend(effect.attributes.iter().filter(|(name, _)| kept.contains(&name.as_str())).cloned());
+    // What the message said of itself it says still; a FIFO queue takes none without a group.
+    attributes.extend(effect.attributes.iter().filter(|(name, _)| message::is_about_message(name)).cloned());
     Effect {
         target: queue,
         cause: format!("{} (dead letter)", effect.cause),

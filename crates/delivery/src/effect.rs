@@ -64,15 +64,6 @@ pub struct Effect {
     pub payload: Bytes,
 }
 
-/// Attributes of an effect on a queue or a topic: the message group, the deduplication id, and the message attributes as
-/// SendMessage of SQS takes them, in JSON: `{"name": {"DataType": "String", "StringValue": "..."}}`. They go with the effect into its
-/// dead-letter queue.
-pub const MESSAGE_GROUP_ID: &str = "message-group-id";
-/// See [`MESSAGE_GROUP_ID`].
-pub const MESSAGE_DEDUPLICATION_ID: &str = "message-deduplication-id";
-/// See [`MESSAGE_GROUP_ID`].
-pub const MESSAGE_ATTRIBUTES: &str = "message-attributes";
-
 /// The attribute that names the role under which the sender acts, where it acts under one.
 pub const ROLE_ARN: &str = "role-arn";
 

@@ -203,9 +203,9 @@ async fn a_failing_target_is_tried_as_often_as_the_policy_says_and_then_dead_let
     w.until(async |w: &mut World| w.row("y").await).await;
     let attributes: BTreeMap<String, String> =
         serde_json::from_str::<Vec<(String, String)>>(&w.row("y").await.unwrap()).unwrap().into_iter().collect();
-    assert_eq!(attributes["ERROR_CODE"], "Boom");
-    assert_eq!(attributes["RETRY_ATTEMPTS"], "3");
-    assert_eq!(attributes["RULE_ARN"], arn("events:rule/r").to_string());
+    assert_eq!(attributes["message-attribute/ERROR_CODE/String"], "Boom");
+    assert_eq!(attributes["message-attribute/RETRY_ATTEMPTS/String"], "3");
+    assert_eq!(attributes["message-attribute/RULE_ARN/String"], arn("events:rule/r").to_string());
     assert_eq!(dead_letters(&w.db).await.unwrap().len(), 1);
 }
 

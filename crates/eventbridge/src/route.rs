@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cauce_core::{Arn, Entropy};
-use cauce_delivery::{Effect, MESSAGE_GROUP_ID, Policy, ROLE_ARN};
+use cauce_delivery::{Effect, Policy, ROLE_ARN, message};
 use cauce_event_pattern::{Matcher, Pattern};
 use cauce_store::{RangeReq, Tx, decode_row};
 use parking_lot::RwLock;
@@ -134,7 +134,7 @@ fn effect(event: &Event, rule: &Rule, arn: &Arn, target: &Target, entropy: &dyn 
         attributes.push((ROLE_ARN.to_owned(), role.clone()));
     }
     if let Some(group) = target.sqs_parameters.as_ref().and_then(|parameters| parameters.message_group_id.clone()) {
-        attributes.push((MESSAGE_GROUP_ID.to_owned(), group));
+        attributes.push((message::GROUP_ID.to_owned(), group));
     }
     Some(Effect {
         target: target.arn()?,

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cauce_core::{Call, ServiceError, Trace};
-use cauce_delivery::{Backoff, Effect, MESSAGE_ATTRIBUTES, MESSAGE_DEDUPLICATION_ID, MESSAGE_GROUP_ID, Policy};
+use cauce_delivery::{Backoff, Effect, Policy, message as queue};
 use cauce_store::Tx;
-use serde_json::Value;
 
-use crate::attribute::Attributes;
 use crate::envelope::{Envelope, Kind};
 use crate::error::Error;
 use crate::keys::TopicId;
@@ -253,17 +251,13 @@ fn web_attributes(kind: &str, message_id: &str, active: &Active) -> Vec<(String,
 /// What a queue needs to know besides the text.
 fn queue_attributes(message: &Message, raw: bool) -> Vec<(String, String)> {
     let mut attributes = Vec::new();
-    attributes.extend(message.group.as_ref().map(|group| (MESSAGE_GROUP_ID.to_owned(), group.clone())));
-    attributes.extend(message.deduplication.as_ref().map(|id| (MESSAGE_DEDUPLICATION_ID.to_owned(), id.clone())));
-    if raw && !message.attributes.is_empty() {
-        attributes.push((MESSAGE_ATTRIBUTES.to_owned(), message_attributes(&message.attributes)));
+    attributes.extend(message.group.as_ref().map(|group| (queue::GROUP_ID.to_owned(), group.clone())));
+    attributes.extend(message.deduplication.as_ref().map(|id| (queue::DEDUPLICATION_ID.to_owned(), id.clone())));
+    if raw {
+        let values = message.attributes.iter();
+        attributes.extend(values.map(|(name, value)| queue::attribute(name, &value.data_type, value.shown())));
     }
     attributes
-}
-
-/// As SendMessage of SQS takes them, in JSON.
-fn message_attributes(attributes: &Attributes) -> String {
-    serde_json::to_value(attributes).unwrap_or(Value::Null).to_string()
 }
 
 /// The subscriptions of a large topic after the first part, as an effect carries them.

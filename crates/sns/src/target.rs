@@ -9,9 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cauce_core::ServiceError;
 use cauce_core::ports::{Access, Http, HttpFailure, HttpRequest};
-use cauce_delivery::{
-    Acceptance, Effect, EffectId, MESSAGE_DEDUPLICATION_ID, MESSAGE_GROUP_ID, Outcome, Settled, Target,
-};
+use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Settled, Target, message};
 use cauce_store::Tx;
 
 use crate::error::Error;
@@ -61,8 +59,8 @@ impl SnsTarget {
         let draft = Draft {
             message: text.map_err(|_| Error::invalid("Message is no UTF-8 text"))?.to_owned(),
             subject: attribute("subject"),
-            message_group_id: attribute(MESSAGE_GROUP_ID).filter(|_| topic.is_fifo()),
-            message_deduplication_id: attribute(MESSAGE_DEDUPLICATION_ID).filter(|_| topic.is_fifo()),
+            message_group_id: attribute(message::GROUP_ID).filter(|_| topic.is_fifo()),
+            message_deduplication_id: attribute(message::DEDUPLICATION_ID).filter(|_| topic.is_fifo()),
             ..Draft::default()
         };
         draft.check()?;

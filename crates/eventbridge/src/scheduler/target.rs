@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use cauce_core::{Arn, Trace, Violations};
-use cauce_delivery::{Effect, MESSAGE_GROUP_ID, Policy, ROLE_ARN};
+use cauce_delivery::{Effect, Policy, ROLE_ARN, message};
 use regex_lite::Regex;
 use serde_json::json;
 
@@ -136,7 +136,7 @@ impl Scheduler {
             attributes.push(("resource".to_owned(), own.to_string()));
         }
         if let Some(group) = target.sqs_parameters.as_ref().and_then(|sqs| sqs.message_group_id.clone()) {
-            attributes.push((MESSAGE_GROUP_ID.to_owned(), group));
+            attributes.push((message::GROUP_ID.to_owned(), group));
         }
         let execution = format!("{:016x}", self.env.entropy().u64());
         let arn: Arn = target.arn.parse().ok()?;

@@ -21,8 +21,9 @@ async fn a_queue_gets_the_notification_and_a_raw_one_the_text() {
     queued.sort_by(|a, b| a.queue.cmp(&b.queue));
     let [full, raw] = &queued[..] else { panic!("{queued:?}") };
     assert_eq!(raw.body, "hello \"there\"");
-    let kept: Value = serde_json::from_str(raw.attribute("message-attributes").unwrap()).unwrap();
-    assert_eq!(kept, attributes);
+    assert_eq!(raw.attribute("message-attribute/kind/String"), Some("x"));
+    assert_eq!(raw.attribute("message-attribute/bytes/Binary"), Some("aGk="));
+    assert!(!full.attributes.iter().any(|(name, _)| name.starts_with("message-attribute/")));
     let notification: Value = serde_json::from_str(&full.body).unwrap();
     assert_eq!(notification["Type"], "Notification");
     assert_eq!(notification["MessageId"], published["MessageId"]);
@@ -210,7 +211,12 @@ async fn another_service_publishes_only_if_the_topic_lets_it() {
     w.send("events.amazonaws.com", &topic, "{\"detail\":1}", Some(&queue("dead"))).await;
     let refused = w.queued().await;
     assert_eq!(refused[0].queue, "dead");
-    assert!(refused[0].attribute("ERROR_MESSAGE").unwrap().contains("not authorized to perform: sns:Publish"));
+    assert!(
+        refused[0]
+            .attribute("message-attribute/ERROR_MESSAGE/String")
+            .unwrap()
+            .contains("not authorized to perform: sns:Publish")
+    );
     let policy = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic,
     }]});
@@ -221,7 +227,7 @@ async fn another_service_publishes_only_if_the_topic_lets_it() {
     assert_eq!((queued[0].queue.as_str(), queued[0].body.as_str()), ("q", "{\"detail\":1}"));
     let none = format!("arn:aws:sns:us-east-1:{ACCOUNT}:none");
     w.send("events.amazonaws.com", &none, "x", Some(&queue("dead"))).await;
-    assert_eq!(w.queued().await[0].attribute("ERROR_CODE"), Some("NO_RESOURCE"));
+    assert_eq!(w.queued().await[0].attribute("message-attribute/ERROR_CODE/String"), Some("NO_RESOURCE"));
 }
 
 #[tokio::test]
@@ -230,5 +236,5 @@ async fn nobody_else_sends_to_a_subscription() {
     let topic = w.topic("a").await;
     let own = w.raw(&topic, "q").await;
     w.send("events.amazonaws.com", &own, "x", Some(&queue("dead"))).await;
-    assert_eq!(w.queued().await[0].attribute("ERROR_CODE"), Some("NO_RESOURCE"));
+    assert_eq!(w.queued().await[0].attribute("message-attribute/ERROR_CODE/String"), Some("NO_RESOURCE"));
 }
