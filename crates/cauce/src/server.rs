@@ -103,9 +103,9 @@ impl Server {
         let scheduler = Scheduler::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), services.clone());
         let sns_options = SnsOptions { endpoint: endpoint(address) };
         let sns = Sns::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), sns_options);
-        let tables = DynamoDb::open(db.clone(), env.clone(), identity.clone());
         let secrets = SecretsManager::open(db.clone(), env.clone(), identity.clone());
         let parameters = ParameterStore::open(db.clone(), env.clone(), identity.clone());
+        let tables = DynamoDb::open(db.clone(), env.clone(), identity.clone()).await?;
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));

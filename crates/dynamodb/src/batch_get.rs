@@ -10,6 +10,7 @@ use cauce_wire::Input;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::Error;
@@ -78,6 +79,27 @@ struct Unprocessed {
 
 pub(crate) fn resources(call: &Call, input: &BatchGetItem) -> Vec<String> {
     input.request_items.keys().flat_map(|name| table_resource(call, name)).collect()
+}
+
+impl Told for BatchGetItem {
+    fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
+        let touched = |name: &str, hash: Option<&str>| {
+            let Some(wanted) = self.request_items.get(name) else { return Touched::default() };
+            let expressions = Expressions {
+                projection: wanted.projection_expression.as_deref(),
+                names: Some(&wanted.expression_attribute_names),
+                ..Expressions::default()
+            };
+            wanted.keys.iter().fold(Touched::default(), Touched::item).expressions(&expressions, hash)
+        };
+        let projected = self.request_items.values().all(|wanted| wanted.projection_expression.is_some());
+        let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
+        let choices = [
+            ("dynamodb:Select", Some(access::select(None, projected, false))),
+            ("dynamodb:ReturnConsumedCapacity", Some(capacity)),
+        ];
+        tables.context(call, self.request_items.keys().map(|name| (name.as_str(), None)), touched, &choices)
+    }
 }
 
 /// What is wanted of one table.

@@ -9,6 +9,7 @@ use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use crate::access::{Context, Told, Touched};
 use crate::capacity::{ConsumedCapacity, Kind, Spent, Wanted};
 use crate::change::{Action, Change};
 use crate::error::Error;
@@ -86,6 +87,22 @@ enum Unprocessed {
 
 pub(crate) fn resources(call: &Call, input: &BatchWriteItem) -> Vec<String> {
     input.request_items.keys().flat_map(|name| table_resource(call, name)).collect()
+}
+
+impl Told for BatchWriteItem {
+    fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
+        let touched = |name: &str, _: Option<&str>| {
+            let writes = self.request_items.get(name).into_iter().flatten();
+            writes.fold(Touched::default(), |touched, write| {
+                let put = write.put_request.as_ref().map(|put| &put.item);
+                let delete = write.delete_request.as_ref().map(|delete| &delete.key);
+                put.into_iter().chain(delete).fold(touched, Touched::item)
+            })
+        };
+        let choices =
+            [("dynamodb:ReturnConsumedCapacity", Some(self.return_consumed_capacity.as_deref().unwrap_or("NONE")))];
+        tables.context(call, self.request_items.keys().map(|name| (name.as_str(), None)), touched, &choices)
+    }
 }
 
 fn change(write: WriteRequest) -> Result<Change, Error> {

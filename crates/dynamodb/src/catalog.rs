@@ -13,11 +13,12 @@ use cauce_store::{Db, RangeReq, RangeResp, ReadReq, RowCodec, Tx};
 use parking_lot::RwLock;
 
 use crate::error::Error;
+use crate::keys;
 use crate::model::Table;
+use crate::table::TABLES_MAX;
 
-/// How many definitions are kept decoded: AWS's quota of tables an account and region, and room for a few more. Beyond that
-/// all are forgotten.
-const KEPT_MAX: usize = 4_096;
+/// How many definitions are kept decoded: AWS's quota of tables for a few accounts and regions. Beyond that all are forgotten.
+const KEPT_MAX: usize = 16_384;
 
 #[derive(Default)]
 pub(crate) struct Catalog {
@@ -31,7 +32,8 @@ pub(crate) struct Seen {
 }
 
 impl Catalog {
-    fn hint(&self, key: &Bytes) -> Option<Arc<Table>> {
+    /// The table as it was when it was last read.
+    pub(crate) fn hint(&self, key: &Bytes) -> Option<Arc<Table>> {
         self.kept.read().get(key).map(|(_, table)| Arc::clone(table))
     }
 
@@ -50,6 +52,21 @@ impl Catalog {
         }
         kept.insert(key.clone(), (row.clone(), Arc::clone(&table)));
         Ok(table)
+    }
+
+    /// Reads all tables, so that policies can be told of the first request to each.
+    pub(crate) async fn read_all(&self, db: &Db) -> Result<(), Error> {
+        let mut range = RangeReq::new(keys::all_tables(), TABLES_MAX);
+        loop {
+            let page = db.range(range.clone()).await?;
+            for row in &page.rows {
+                self.decode(&row.key, Some(&row.val))?;
+            }
+            match page.rows.last() {
+                Some(last) if page.more => range = range.after(&last.key),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// The table, outside of any transaction.

@@ -8,6 +8,7 @@ use cauce_wire::Input;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::{self, Action, Change, Refusal};
 use crate::error::Error;
@@ -114,6 +115,52 @@ impl Input for GetItem {
     fn validate(&self, v: &mut Violations) {
         request::validate_table(v, &self.table_name);
         request::validate_capacity(v, self.return_consumed_capacity.as_deref());
+    }
+}
+
+/// What policies are told of the choices of a write.
+fn choices<'a>(values: Option<&'a str>, capacity: Option<&'a str>) -> [(&'static str, Option<&'a str>); 2] {
+    let of = |given: Option<&'a str>| Some(given.unwrap_or("NONE"));
+    [("dynamodb:ReturnValues", of(values)), ("dynamodb:ReturnConsumedCapacity", of(capacity))]
+}
+
+macro_rules! told_write {
+    ($($input:ty: $item:ident, $update:expr);*) => {$(
+        impl Told for $input {
+            fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
+                let update: fn(&$input) -> Option<&str> = $update;
+                let expressions = Expressions {
+                    condition: self.condition_expression.as_deref(),
+                    update: update(self),
+                    names: Some(&self.expression_attribute_names),
+                    values: Some(&self.expression_attribute_values),
+                    ..Expressions::default()
+                };
+                let touched = |_: &str, hash: Option<&str>| {
+                    Touched::default().item(&self.$item).expressions(&expressions, hash)
+                };
+                let choices = choices(self.return_values.as_deref(), self.return_consumed_capacity.as_deref());
+                tables.context(call, [(self.table_name.as_str(), None)], touched, &choices)
+            }
+        }
+    )*};
+}
+told_write!(
+    PutItem: item, |_| None;
+    UpdateItem: key, |input| input.update_expression.as_deref();
+    DeleteItem: key, |_| None
+);
+
+impl Told for GetItem {
+    fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
+        let projection = self.projection_expression.as_deref();
+        let expressions =
+            Expressions { projection, names: Some(&self.expression_attribute_names), ..Expressions::default() };
+        let touched = |_: &str, hash: Option<&str>| Touched::default().item(&self.key).expressions(&expressions, hash);
+        let selected = access::select(None, projection.is_some(), false);
+        let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
+        let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
+        tables.context(call, [(self.table_name.as_str(), None)], touched, &choices)
     }
 }
 

@@ -53,6 +53,11 @@ pub(crate) fn tables(account: Account, region: &Region) -> (Bytes, Bytes) {
     within(TABLE, account, region).prefix_range()
 }
 
+/// The tables of all accounts and regions.
+pub(crate) fn all_tables() -> (Bytes, Bytes) {
+    Key::new(TABLE).prefix_range()
+}
+
 /// Reads a key of [`table`].
 pub(crate) fn read_table(key: &[u8]) -> Result<TableId, KeyError> {
     let mut reader = KeyReader::new(key, TABLE)?;

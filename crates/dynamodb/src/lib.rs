@@ -17,6 +17,7 @@
 //! Throttling by provisioned capacity; streams, backups and PartiQL (their operations are unknown here); the parameters of
 //! the time before expressions (`Expected`, `KeyConditions`, ...), which are refused by name.
 
+mod access;
 mod batch_get;
 mod batch_write;
 mod capacity;

@@ -9,6 +9,7 @@ use cauce_wire::Input;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::Wanted;
 use crate::error::Error;
 use crate::expression::{
@@ -72,6 +73,25 @@ impl Input for Query {
             (self.select.as_deref(), self.limit),
             self.return_consumed_capacity.as_deref(),
         );
+    }
+}
+
+impl Told for Query {
+    fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
+        let expressions = Expressions {
+            key_condition: self.key_condition_expression.as_deref(),
+            filter: self.filter_expression.as_deref(),
+            projection: self.projection_expression.as_deref(),
+            names: Some(&self.expression_attribute_names),
+            values: Some(&self.expression_attribute_values),
+            ..Expressions::default()
+        };
+        let touched = |_: &str, hash: Option<&str>| Touched::default().expressions(&expressions, hash);
+        let index = self.index_name.as_deref();
+        let selected = access::select(self.select.as_deref(), self.projection_expression.is_some(), index.is_some());
+        let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
+        let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
+        tables.context(call, [(self.table_name.as_str(), index)], touched, &choices)
     }
 }
 

@@ -99,7 +99,7 @@ impl TableType {
     }
 
     async fn may(&self, call: &Call, action: &str, name: &str) -> Result<(), ServiceError> {
-        self.0.may(call, action, &table_arn(&TableType::id(call, name))).await
+        self.0.may(call, action, &table_arn(&TableType::id(call, name)), Vec::new()).await
     }
 
     /// Whether the table is there already and belongs to this stack and logical id: a create repeated after a crash.

@@ -8,6 +8,7 @@ use cauce_wire::Input;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::Wanted;
 use crate::error::Error;
 use crate::expression::{ExpressionKind, Placeholders, parse_condition, parse_projection};
@@ -76,6 +77,24 @@ fn segment(segment: Option<i64>, total: Option<i64>) -> Result<(u32, u32), Error
         (Some(segment), Some(total)) => {
             Ok((u32::try_from(segment).unwrap_or_default(), u32::try_from(total).unwrap_or(1)))
         }
+    }
+}
+
+impl Told for Scan {
+    fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
+        let expressions = Expressions {
+            filter: self.filter_expression.as_deref(),
+            projection: self.projection_expression.as_deref(),
+            names: Some(&self.expression_attribute_names),
+            values: Some(&self.expression_attribute_values),
+            ..Expressions::default()
+        };
+        let touched = |_: &str, hash: Option<&str>| Touched::default().expressions(&expressions, hash);
+        let index = self.index_name.as_deref();
+        let selected = access::select(self.select.as_deref(), self.projection_expression.is_some(), index.is_some());
+        let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
+        let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
+        tables.context(call, [(self.table_name.as_str(), index)], touched, &choices)
     }
 }
 

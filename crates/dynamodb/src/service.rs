@@ -8,7 +8,9 @@ use cauce_store::Db;
 use cauce_wire::{Api, JsonVersion, Operation, Protocol, ServiceInfo};
 use tokio::sync::Notify;
 
+use crate::access::{Context, told};
 use crate::catalog::Catalog;
+use crate::error::Error;
 use crate::request::{read_resource, table_resource};
 
 /// DynamoDB as the wire knows it.
@@ -34,21 +36,32 @@ pub struct DynamoDb {
 
 impl DynamoDb {
     /// The service on this store. Run [`crate::run`] to have dropped tables removed and indexes built.
-    pub fn open(db: Db, env: Env, identity: Arc<dyn Identity>) -> Arc<DynamoDb> {
-        Arc::new(DynamoDb { db, env, identity, catalog: Catalog::default(), work: Notify::new() })
+    ///
+    /// # Errors
+    /// If the tables cannot be read.
+    pub async fn open(db: Db, env: Env, identity: Arc<dyn Identity>) -> Result<Arc<DynamoDb>, Error> {
+        let catalog = Catalog::default();
+        catalog.read_all(&db).await?;
+        Ok(Arc::new(DynamoDb { db, env, identity, catalog, work: Notify::new() }))
     }
 
     /// Refuses a caller who may not do `action`.
-    pub(crate) async fn may(&self, call: &Call, action: &str, resource: &Arn) -> Result<(), ServiceError> {
-        let access = Access { action, resource: resource.as_str(), ..Access::default() };
+    pub(crate) async fn may(
+        &self,
+        call: &Call,
+        action: &str,
+        resource: &Arn,
+        context: Context,
+    ) -> Result<(), ServiceError> {
+        let access = Access { action, resource: resource.as_str(), resource_policy: None, context };
         self.identity.authorize(call, &access).await
     }
 }
 
 /// Every operation of DynamoDB that is served.
 pub fn api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
-    let api = Api::new(&INFO, service).body_bytes_max(BODY_BYTES_MAX);
-    data(control(api))
+    let api = Api::new(&INFO, Arc::clone(&service)).body_bytes_max(BODY_BYTES_MAX);
+    data(control(api), &service)
 }
 
 fn control(api: Api<DynamoDb>) -> Api<DynamoDb> {
@@ -96,38 +109,52 @@ fn control(api: Api<DynamoDb>) -> Api<DynamoDb> {
     )
 }
 
-fn data(api: Api<DynamoDb>) -> Api<DynamoDb> {
+fn data(api: Api<DynamoDb>, tables: &Arc<DynamoDb>) -> Api<DynamoDb> {
     use crate::item::{DeleteItem, GetItem, PutItem, UpdateItem};
     use crate::query::Query;
     use crate::scan::Scan;
     let api = api
         .operation(
             Operation::new("PutItem", DynamoDb::put_item)
-                .resource(|call, i: &PutItem| table_resource(call, &i.table_name)),
+                .resource(|call, i: &PutItem| table_resource(call, &i.table_name))
+                .context(told(tables)),
         )
         .operation(
             Operation::new("GetItem", DynamoDb::get_item)
-                .resource(|call, i: &GetItem| table_resource(call, &i.table_name)),
+                .resource(|call, i: &GetItem| table_resource(call, &i.table_name))
+                .context(told(tables)),
         )
         .operation(
             Operation::new("UpdateItem", DynamoDb::update_item)
-                .resource(|call, i: &UpdateItem| table_resource(call, &i.table_name)),
+                .resource(|call, i: &UpdateItem| table_resource(call, &i.table_name))
+                .context(told(tables)),
         )
         .operation(
             Operation::new("DeleteItem", DynamoDb::delete_item)
-                .resource(|call, i: &DeleteItem| table_resource(call, &i.table_name)),
+                .resource(|call, i: &DeleteItem| table_resource(call, &i.table_name))
+                .context(told(tables)),
         )
         .operation(
             Operation::new("Query", DynamoDb::query)
-                .resource(|call, i: &Query| read_resource(call, &i.table_name, i.index_name.as_deref())),
+                .resource(|call, i: &Query| read_resource(call, &i.table_name, i.index_name.as_deref()))
+                .context(told(tables)),
         )
         .operation(
             Operation::new("Scan", DynamoDb::scan)
-                .resource(|call, i: &Scan| read_resource(call, &i.table_name, i.index_name.as_deref())),
+                .resource(|call, i: &Scan| read_resource(call, &i.table_name, i.index_name.as_deref()))
+                .context(told(tables)),
         );
     // Each action of a transaction needs the permission of its own kind, which the operation itself asks for.
-    api.operation(Operation::new("BatchGetItem", DynamoDb::batch_get_item).resource(crate::batch_get::resources))
-        .operation(Operation::new("BatchWriteItem", DynamoDb::batch_write_item).resource(crate::batch_write::resources))
-        .operation(Operation::new("TransactWriteItems", DynamoDb::transact_write_items).unauthorized())
-        .operation(Operation::new("TransactGetItems", DynamoDb::transact_get_items).unauthorized())
+    api.operation(
+        Operation::new("BatchGetItem", DynamoDb::batch_get_item)
+            .resource(crate::batch_get::resources)
+            .context(told(tables)),
+    )
+    .operation(
+        Operation::new("BatchWriteItem", DynamoDb::batch_write_item)
+            .resource(crate::batch_write::resources)
+            .context(told(tables)),
+    )
+    .operation(Operation::new("TransactWriteItems", DynamoDb::transact_write_items).unauthorized())
+    .operation(Operation::new("TransactGetItems", DynamoDb::transact_get_items).unauthorized())
 }

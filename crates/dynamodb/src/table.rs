@@ -226,6 +226,11 @@ impl DynamoDb {
         wished.uuid = self.env.entropy().uuid();
         wished.on_demand_since = (wished.billing == BillingMode::PayPerRequest).then_some(wished.created);
         let table = self.db.transact(async |tx| self.create_in(&tx, &id, wished.clone()).await).await?;
+        // So that policies can be told of the first request to it; whoever was faster and deleted it is no concern of ours.
+        match self.definition(&id).await {
+            Ok(_) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
         Ok(TableChanged { table_description: TableDescription::of(&id, &table, "CREATING", |_| Totals::default()) })
     }
 

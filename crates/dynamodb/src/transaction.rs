@@ -13,6 +13,7 @@ use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::access::{Expressions, Touched};
 use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::{self, Action, Change, Refusal};
 use crate::error::{CancellationReason, Error};
@@ -64,7 +65,7 @@ struct Wish {
     return_values_on_condition_check_failure: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verb {
     Check,
     Put,
@@ -152,6 +153,18 @@ impl Wish {
             }
         }
         request::validate_on_failure(v, self.return_values_on_condition_check_failure.as_deref());
+    }
+
+    /// Adds what it touches.
+    fn touched(&self, touched: Touched, hash: Option<&str>) -> Touched {
+        let expressions = Expressions {
+            condition: self.condition_expression.as_deref(),
+            update: self.update_expression.as_deref(),
+            names: Some(&self.expression_attribute_names),
+            values: Some(&self.expression_attribute_values),
+            ..Expressions::default()
+        };
+        self.item.iter().chain(&self.key).fold(touched, Touched::item).expressions(&expressions, hash)
     }
 
     /// Adds all of it to a fingerprint.
@@ -251,14 +264,9 @@ impl DynamoDb {
         let metrics = input.return_item_collection_metrics.as_deref() == Some("SIZE");
         let wishes: Vec<(Verb, Wish)> =
             input.transact_items.into_iter().map(TransactWriteItem::into_wish).collect::<Result<_, _>>()?;
+        self.may_transact(&call, &wishes).await?;
         let token = input.client_request_token.map(|token| token_of(&call, token, &wishes)).transpose()?;
         let steps: Vec<Step> = wishes.into_iter().map(|wish| step(&call, wish)).collect::<Result<_, _>>()?;
-        let mut asked = BTreeSet::new();
-        for step in &steps {
-            if asked.insert((step.verb.action(), &step.id)) {
-                self.may(&call, step.verb.action(), &table_arn(&step.id)).await?;
-            }
-        }
         let now = self.env.now();
         let done = self.db.transact(async |tx| self.transact_in(&tx, &steps, token.as_ref(), now).await).await;
         let done = done.map_err(|error| match error {
@@ -271,6 +279,21 @@ impl DynamoDb {
             consumed_capacity: (wanted != Wanted::None).then(|| consumed.collect()),
             item_collection_metrics: metrics.then_some(done.metrics),
         })
+    }
+
+    /// Asks policies about each kind of action on each table.
+    async fn may_transact(&self, call: &Call, wishes: &[(Verb, Wish)]) -> Result<(), Error> {
+        let asked: BTreeSet<(Verb, &str)> =
+            wishes.iter().map(|(verb, wish)| (*verb, wish.table_name.as_str())).collect();
+        for (verb, name) in asked {
+            let touched = |_: &str, hash: Option<&str>| {
+                let same = wishes.iter().filter(|(other, wish)| *other == verb && wish.table_name == name);
+                same.fold(Touched::default(), |touched, (_, wish)| wish.touched(touched, hash))
+            };
+            let context = self.context(call, [(name, None)], touched, &[]);
+            self.may(call, verb.action(), &table_arn(&table_id(call, name)?), context).await?;
+        }
+        Ok(())
     }
 
     async fn transact_in(&self, tx: &Tx, steps: &[Step], token: Option<&Token>, now: Timestamp) -> Result<Done, Error> {

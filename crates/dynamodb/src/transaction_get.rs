@@ -9,6 +9,7 @@ use cauce_store::ReadReq;
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Expressions, Touched};
 use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::{CancellationReason, Error};
@@ -88,11 +89,9 @@ impl DynamoDb {
         input: TransactGetItems,
     ) -> Result<TransactGetOutput, Error> {
         let wanted = Wanted::of(input.return_consumed_capacity.as_deref());
+        self.may_get(&call, &input.transact_items).await?;
         let wishes = input.transact_items.into_iter().map(|item| wish(&call, item.get));
         let wishes: Vec<Wish> = wishes.collect::<Result<_, _>>()?;
-        for id in wishes.iter().map(|wish| &wish.id).collect::<BTreeSet<_>>() {
-            self.may(&call, "dynamodb:GetItem", &table_arn(id)).await?;
-        }
         let rows = loop {
             if let Some(rows) = self.rows_at_once(&wishes).await? {
                 break rows;
@@ -113,6 +112,26 @@ impl DynamoDb {
         let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, Kind::TransactionRead));
         let consumed_capacity = (wanted != Wanted::None).then(|| told.collect());
         Ok(TransactGetOutput { responses, consumed_capacity })
+    }
+
+    /// Asks policies about each table.
+    async fn may_get(&self, call: &Call, items: &[TransactGetItem]) -> Result<(), Error> {
+        for name in items.iter().map(|item| item.get.table_name.as_str()).collect::<BTreeSet<_>>() {
+            let touched = |_: &str, hash: Option<&str>| {
+                let same = items.iter().map(|item| &item.get).filter(|get| get.table_name == name);
+                same.fold(Touched::default(), |touched, get| {
+                    let expressions = Expressions {
+                        projection: get.projection_expression.as_deref(),
+                        names: Some(&get.expression_attribute_names),
+                        ..Expressions::default()
+                    };
+                    touched.item(&get.key).expressions(&expressions, hash)
+                })
+            };
+            let context = self.context(call, [(name, None)], touched, &[]);
+            self.may(call, "dynamodb:GetItem", &table_arn(&table_id(call, name)?), context).await?;
+        }
+        Ok(())
     }
 
     /// The rows of all wishes at one snapshot; `None` if a table has changed since its key was looked at.

@@ -2,63 +2,16 @@
 //! now and then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod world;
 
-use async_trait::async_trait;
-use cauce_core::ports::{Access, AccessKey, Credentials, Identity, Verdict};
-use cauce_core::{Account, Arn, Call, Env, ManualClock, Region, SeededEntropy, ServiceError, Timestamp, Trace};
-use cauce_dynamodb::{DynamoDb, api};
+use std::collections::BTreeMap;
+
 use cauce_store::Db;
-use cauce_wire::Api;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-/// Allows everything; whoever may do what is tested where policies live.
-struct Everyone;
-
-#[async_trait]
-impl Identity for Everyone {
-    async fn access_key(&self, _: &str) -> Result<Option<AccessKey>, ServiceError> {
-        Ok(None)
-    }
-
-    async fn assume_role(&self, _: &Arn, _: &str, _: &str) -> Result<Credentials, ServiceError> {
-        Err(ServiceError::access_denied("no roles here"))
-    }
-
-    async fn explain(&self, _: &Call, _: &Access<'_>) -> Result<Verdict, ServiceError> {
-        Ok(Verdict::Allowed(String::new()))
-    }
-}
-
-struct World {
-    env: Env,
-    identity: Arc<dyn Identity>,
-    api: Api<DynamoDb>,
-}
-
-impl World {
-    fn on(db: &Db) -> World {
-        let env = Env::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)), SeededEntropy::new(7));
-        let identity: Arc<dyn Identity> = Arc::new(Everyone);
-        let tables = DynamoDb::open(db.clone(), env.clone(), Arc::clone(&identity));
-        World { env, identity, api: api(tables) }
-    }
-
-    async fn call(&self, operation: &str, input: Value) -> Result<Value, ServiceError> {
-        let trace = Trace::start(self.env.now(), self.env.entropy());
-        let call = Call::from_service(&self.env, "test", None, Account::DEFAULT, Region::default(), trace);
-        let body = self.api.call_json(&self.identity, operation, call, input.to_string().as_bytes()).await?;
-        Ok(if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() })
-    }
-
-    async fn ok(&self, operation: &str, input: Value) -> Value {
-        let shown = input.to_string();
-        self.call(operation, input).await.unwrap_or_else(|error| panic!("{operation} {shown}: {error:?}"))
-    }
-}
+use world::World;
 
 type Place = (u8, i16);
 type Model = BTreeMap<Place, Value>;
@@ -189,7 +142,7 @@ async fn take(world: &mut World, db: &Db, model: &mut Model, step: Step) {
                 assert_eq!(answer.unwrap_err().code(), "TransactionCanceledException");
             }
         }
-        Step::Restart => *world = World::on(db),
+        Step::Restart => *world = World::on(db).await,
     }
 }
 
@@ -270,7 +223,7 @@ fn a_table_is_what_the_model_is() {
         .run(&steps(), |steps| {
             runtime.block_on(async {
                 let db = Db::memory();
-                let mut world = World::on(&db);
+                let mut world = World::on(&db).await;
                 let mut model = Model::new();
                 world.ok("CreateTable", create()).await;
                 for step in steps {

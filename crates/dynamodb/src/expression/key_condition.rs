@@ -72,6 +72,19 @@ impl KeyCondition {
         Ok(KeyCondition { tests })
     }
 
+    /// The attributes that it tests.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().map(|(attribute, _)| attribute.as_str())
+    }
+
+    /// The value that it wants an attribute to equal.
+    pub fn equal_to(&self, attribute: &str) -> Option<&AttributeValue> {
+        self.tests.iter().find_map(|(tested, test)| match test {
+            KeyTest::Equal(value) if tested == attribute => Some(value.as_ref()),
+            _ => None,
+        })
+    }
+
     /// The value of the partition key and the test of the sort key, if there is one.
     ///
     /// # Errors
