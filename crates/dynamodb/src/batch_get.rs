@@ -7,7 +7,6 @@ use bytes::Bytes;
 use cauce_core::{Call, Violations};
 use cauce_store::ReadReq;
 use cauce_wire::Input;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Context, Expressions, Told, Touched};
@@ -15,10 +14,9 @@ use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::Error;
 use crate::expression::Projection;
-use crate::item::read_projection;
 use crate::keys;
 use crate::model::Table;
-use crate::request::{self, Names, refuse_legacy, table_id, table_resource, validate_table};
+use crate::request::{self, Names, projection_or_attributes, table_id, table_resource, validate_table};
 use crate::service::DynamoDb;
 use crate::value::{Given, Item, item_size_bytes};
 
@@ -42,7 +40,7 @@ struct KeysAndAttributes {
     consistent_read: Option<bool>,
     projection_expression: Option<String>,
     expression_attribute_names: Names,
-    attributes_to_get: Option<IgnoredAny>,
+    attributes_to_get: Option<Vec<String>>,
 }
 
 impl Input for BatchGetItem {
@@ -75,6 +73,8 @@ struct Unprocessed {
     projection_expression: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expression_attribute_names: Names,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes_to_get: Option<Vec<String>>,
 }
 
 pub(crate) fn resources(call: &Call, input: &BatchGetItem) -> Vec<String> {
@@ -111,13 +111,13 @@ struct Wish {
     projection: Option<Projection>,
     projection_text: Option<String>,
     names: Names,
+    attributes: Option<Vec<String>>,
 }
 
 fn wishes(call: &Call, items: BTreeMap<String, KeysAndAttributes>) -> Result<Vec<Wish>, Error> {
     let mut wishes = Vec::with_capacity(items.len());
     let mut count = 0;
     for (name, wanted) in items {
-        refuse_legacy(&[("AttributesToGet", &wanted.attributes_to_get)])?;
         let table_key = keys::table(&table_id(call, &name)?);
         count += wanted.keys.len();
         if count > BATCH_GET_MAX {
@@ -125,9 +125,10 @@ fn wishes(call: &Call, items: BTreeMap<String, KeysAndAttributes>) -> Result<Vec
         }
         let keys = wanted.keys.into_iter().map(Given::checked).collect::<Result<_, _>>()?;
         let (projection_text, names) = (wanted.projection_expression, wanted.expression_attribute_names);
-        let projection = read_projection(projection_text.as_deref(), names.clone())?;
+        let attributes = wanted.attributes_to_get;
+        let projection = projection_or_attributes(projection_text.as_deref(), names.clone(), attributes.clone())?;
         let consistent = wanted.consistent_read;
-        wishes.push(Wish { name, table_key, keys, consistent, projection, projection_text, names });
+        wishes.push(Wish { name, table_key, keys, consistent, projection, projection_text, names, attributes });
     }
     Ok(wishes)
 }
@@ -188,6 +189,7 @@ impl DynamoDb {
                     consistent_read: wish.consistent,
                     projection_expression: wish.projection_text,
                     expression_attribute_names: wish.names,
+                    attributes_to_get: wish.attributes,
                 };
                 answer.unprocessed_keys.insert(wish.name.clone(), unprocessed);
             }

@@ -11,6 +11,7 @@ mod check;
 mod condition;
 mod error;
 mod key_condition;
+mod legacy;
 mod parser;
 mod path;
 mod path_tree;
@@ -24,6 +25,10 @@ mod update;
 pub use condition::{Condition, IN_OPERANDS_MAX, Operand, parse_condition};
 pub use error::{ExpressionError, ExpressionKind, KeyReason, PlaceholderMap, Reason};
 pub use key_condition::{Key, KeyCondition, KeyTest, parse_key_condition};
+pub use legacy::{
+    ConditionalOperator, LegacyAction, LegacyCondition, LegacyConditions, LegacyOperator, LegacyReason, LegacyUpdate,
+    legacy_conditions, legacy_key_conditions, legacy_projection, legacy_updates, refuse_mixed,
+};
 pub use parser::{DEPTH_MAX, EXPRESSION_BYTES_MAX, OPERATORS_MAX};
 pub use path::{PATH_STEPS_MAX, Path, Step};
 pub use placeholders::{PLACEHOLDER_BYTES_MAX, PLACEHOLDERS_BYTES_MAX, Placeholders};

@@ -1,21 +1,24 @@
 //! PutItem, GetItem, UpdateItem, DeleteItem.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cauce_core::{Call, Violations};
 use cauce_wire::Input;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::{self, Action, Change, Refusal};
 use crate::error::Error;
-use crate::expression::{ExpressionKind, Placeholders, Projection, parse_condition, parse_projection, parse_update};
+use crate::expression::{
+    ConditionalOperator, ExpressionKind, LegacyConditions, LegacyUpdate, Placeholders, legacy_conditions,
+    legacy_updates, parse_condition, parse_update, refuse_mixed,
+};
 use crate::keys::{self, TableId};
 use crate::model::Table;
-use crate::request::{self, Names, Values, refuse_legacy, table_id};
+use crate::request::{self, Names, Values, table_id};
 use crate::service::DynamoDb;
 use crate::value::{Given, Item, item_size_bytes};
 
@@ -34,8 +37,8 @@ pub(crate) struct PutItem {
     return_values_on_condition_check_failure: Option<String>,
     return_consumed_capacity: Option<String>,
     return_item_collection_metrics: Option<String>,
-    expected: Option<IgnoredAny>,
-    conditional_operator: Option<IgnoredAny>,
+    expected: Option<LegacyConditions>,
+    conditional_operator: Option<ConditionalOperator>,
 }
 
 #[derive(Deserialize)]
@@ -51,9 +54,9 @@ pub(crate) struct UpdateItem {
     return_values_on_condition_check_failure: Option<String>,
     return_consumed_capacity: Option<String>,
     return_item_collection_metrics: Option<String>,
-    attribute_updates: Option<IgnoredAny>,
-    expected: Option<IgnoredAny>,
-    conditional_operator: Option<IgnoredAny>,
+    attribute_updates: Option<BTreeMap<String, LegacyUpdate>>,
+    expected: Option<LegacyConditions>,
+    conditional_operator: Option<ConditionalOperator>,
 }
 
 #[derive(Deserialize)]
@@ -68,8 +71,8 @@ pub(crate) struct DeleteItem {
     return_values_on_condition_check_failure: Option<String>,
     return_consumed_capacity: Option<String>,
     return_item_collection_metrics: Option<String>,
-    expected: Option<IgnoredAny>,
-    conditional_operator: Option<IgnoredAny>,
+    expected: Option<LegacyConditions>,
+    conditional_operator: Option<ConditionalOperator>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +84,7 @@ pub(crate) struct GetItem {
     expression_attribute_names: Names,
     consistent_read: Option<bool>,
     return_consumed_capacity: Option<String>,
-    attributes_to_get: Option<IgnoredAny>,
+    attributes_to_get: Option<Vec<String>>,
 }
 
 /// The constraints that all writes share.
@@ -115,6 +118,7 @@ impl Input for GetItem {
     fn validate(&self, v: &mut Violations) {
         request::validate_table(v, &self.table_name);
         request::validate_capacity(v, self.return_consumed_capacity.as_deref());
+        request::validate_attributes(v, self.attributes_to_get.as_ref());
     }
 }
 
@@ -245,7 +249,6 @@ impl Answer {
 impl DynamoDb {
     pub(crate) async fn put_item(self: Arc<Self>, call: Call, input: PutItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        refuse_legacy(&[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)])?;
         let answer = Answer::of(
             input.return_values,
             input.return_values_on_condition_check_failure.as_deref(),
@@ -254,17 +257,17 @@ impl DynamoDb {
         );
         let item = input.item.checked()?;
         answer.only_old()?;
-        let condition = request::condition(
+        let condition = request::condition_or_expected(
             input.condition_expression.as_deref(),
             input.expression_attribute_names,
             input.expression_attribute_values,
+            (input.expected, input.conditional_operator),
         )?;
         self.change_item(&id, Change { action: Action::Put(Arc::new(item)), condition }, answer).await
     }
 
     pub(crate) async fn delete_item(self: Arc<Self>, call: Call, input: DeleteItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        refuse_legacy(&[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)])?;
         let answer = Answer::of(
             input.return_values,
             input.return_values_on_condition_check_failure.as_deref(),
@@ -273,34 +276,43 @@ impl DynamoDb {
         );
         let key = input.key.checked()?;
         answer.only_old()?;
-        let condition = request::condition(
+        let condition = request::condition_or_expected(
             input.condition_expression.as_deref(),
             input.expression_attribute_names,
             input.expression_attribute_values,
+            (input.expected, input.conditional_operator),
         )?;
         self.change_item(&id, Change { action: Action::Delete { key }, condition }, answer).await
     }
 
     pub(crate) async fn update_item(self: Arc<Self>, call: Call, input: UpdateItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        refuse_legacy(&[
-            ("AttributeUpdates", &input.attribute_updates),
-            ("Expected", &input.expected),
-            ("ConditionalOperator", &input.conditional_operator),
-        ])?;
         let answer = Answer::of(
             input.return_values,
             input.return_values_on_condition_check_failure.as_deref(),
             input.return_consumed_capacity.as_deref(),
             input.return_item_collection_metrics.as_deref(),
         );
-        let change = update_change(
-            input.key,
-            input.update_expression.as_deref(),
-            input.condition_expression.as_deref(),
-            input.expression_attribute_names,
-            input.expression_attribute_values,
-        )?;
+        let legacy = [
+            ("AttributeUpdates", input.attribute_updates.is_some()),
+            ("Expected", input.expected.is_some()),
+            ("ConditionalOperator", input.conditional_operator.is_some()),
+        ];
+        let expressions = [
+            ("UpdateExpression", input.update_expression.is_some()),
+            ("ConditionExpression", input.condition_expression.is_some()),
+        ];
+        refuse_mixed(&legacy, &expressions)?;
+        let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
+        let change = if legacy.iter().any(|(_, given)| *given) {
+            Placeholders::refuse(names.as_ref(), values.as_ref())?;
+            let update = legacy_updates(input.attribute_updates.unwrap_or_default())?;
+            let condition = legacy_conditions(input.expected, input.conditional_operator)?;
+            Change { action: Action::Update { key: input.key.checked()?, update }, condition }
+        } else {
+            let (update, condition) = (input.update_expression.as_deref(), input.condition_expression.as_deref());
+            update_change(input.key, update, condition, names, values)?
+        };
         self.change_item(&id, change, answer).await
     }
 
@@ -338,9 +350,12 @@ impl DynamoDb {
 
     pub(crate) async fn get_item(self: Arc<Self>, call: Call, input: GetItem) -> Result<GetItemOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        refuse_legacy(&[("AttributesToGet", &input.attributes_to_get)])?;
         let key = input.key.checked()?;
-        let projection = read_projection(input.projection_expression.as_deref(), input.expression_attribute_names)?;
+        let projection = request::projection_or_attributes(
+            input.projection_expression.as_deref(),
+            input.expression_attribute_names,
+            input.attributes_to_get,
+        )?;
         let wanted = |table: &Table| Ok(vec![keys::item(table.number, &table.key.named(&key)?)]);
         let seen = self.catalog.read(&self.db, &keys::table(&id), wanted).await?;
         let item = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
@@ -376,16 +391,4 @@ pub(crate) fn update_change(
         condition.map(|text| parse_condition(ExpressionKind::Condition, text, &mut placeholders)).transpose()?;
     placeholders.finish()?;
     Ok(Change { action: Action::Update { key, update }, condition })
-}
-
-/// The projection of a read that has no other expression.
-pub(crate) fn read_projection(text: Option<&str>, names: Names) -> Result<Option<Projection>, Error> {
-    let Some(text) = text else {
-        Placeholders::refuse(names.as_ref(), None)?;
-        return Ok(None);
-    };
-    let mut placeholders = Placeholders::new(names, None)?;
-    let projection = parse_projection(text, &mut placeholders)?;
-    placeholders.finish()?;
-    Ok(Some(projection))
 }

@@ -14,8 +14,7 @@
 //! - Reads are never behind: an eventually consistent read sees what a consistent one sees.
 //!
 //! # Deliberately absent
-//! Throttling by provisioned capacity; streams, backups and PartiQL (their operations are unknown here); the parameters of
-//! the time before expressions (`Expected`, `KeyConditions`, ...), which are refused by name.
+//! Throttling by provisioned capacity; streams, backups and PartiQL (their operations are unknown here).
 
 mod access;
 mod batch_get;

@@ -7,19 +7,20 @@ use cauce_core::{Call, Violations};
 use cauce_store::RangeReq;
 use cauce_wire::Input;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::Wanted;
 use crate::error::Error;
 use crate::expression::{
-    ExpressionKind, KeyCondition, KeyTest, Placeholders, parse_condition, parse_key_condition, parse_projection,
+    Condition, ConditionalOperator, ExpressionKind, KeyCondition, KeyTest, LegacyConditions, Placeholders, Projection,
+    legacy_conditions, legacy_key_conditions, legacy_projection, parse_condition, parse_key_condition,
+    parse_projection, refuse_mixed,
 };
 use crate::key::{PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX};
 use crate::keys;
 use crate::model::KeyAttribute;
 use crate::read::{Page, Reading, SELECTS, Select, Source, check_filter};
-use crate::request::{self, Names, Values, refuse_legacy, table_id, validate_index, validate_table};
+use crate::request::{self, Names, Values, table_id, validate_index, validate_table};
 use crate::service::DynamoDb;
 use crate::value::{AttributeValue, Given, Item};
 
@@ -39,10 +40,10 @@ pub(crate) struct Query {
     key_condition_expression: Option<String>,
     expression_attribute_names: Names,
     expression_attribute_values: Values,
-    key_conditions: Option<IgnoredAny>,
-    query_filter: Option<IgnoredAny>,
-    attributes_to_get: Option<IgnoredAny>,
-    conditional_operator: Option<IgnoredAny>,
+    key_conditions: Option<LegacyConditions>,
+    query_filter: Option<LegacyConditions>,
+    attributes_to_get: Option<Vec<String>>,
+    conditional_operator: Option<ConditionalOperator>,
 }
 
 /// The constraints that queries and scans share.
@@ -73,6 +74,57 @@ impl Input for Query {
             (self.select.as_deref(), self.limit),
             self.return_consumed_capacity.as_deref(),
         );
+        request::validate_attributes(v, self.attributes_to_get.as_ref());
+    }
+}
+
+/// What a query asks of keys, of items, and what it takes of them.
+type Conditions = (KeyCondition, Option<Condition>, Option<Projection>);
+
+impl Query {
+    /// Refuses expressions beside the parameters of the time before.
+    fn refuse_mixed(&self) -> Result<(), Error> {
+        let legacy = [
+            ("AttributesToGet", self.attributes_to_get.is_some()),
+            ("QueryFilter", self.query_filter.is_some()),
+            ("ConditionalOperator", self.conditional_operator.is_some()),
+            ("KeyConditions", self.key_conditions.is_some()),
+        ];
+        let expressions = [
+            ("ProjectionExpression", self.projection_expression.is_some()),
+            ("FilterExpression", self.filter_expression.is_some()),
+            ("KeyConditionExpression", self.key_condition_expression.is_some()),
+        ];
+        Ok(refuse_mixed(&legacy, &expressions)?)
+    }
+
+    fn conditions(self) -> Result<Conditions, Error> {
+        let (names, values) = (self.expression_attribute_names, self.expression_attribute_values);
+        let text = match (self.key_condition_expression, self.key_conditions) {
+            (Some(text), _) => text,
+            (None, Some(conditions)) => {
+                Placeholders::refuse(names.as_ref(), values.as_ref())?;
+                let filter = match (self.query_filter, self.conditional_operator) {
+                    (None, None) => None,
+                    (filter, operator) => legacy_conditions(filter, operator)?,
+                };
+                let projection = self.attributes_to_get.map(legacy_projection).transpose()?;
+                return Ok((legacy_key_conditions(conditions)?, filter, projection));
+            }
+            (None, None) => {
+                return Err(Error::invalid(
+                    "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+                ));
+            }
+        };
+        let mut placeholders = Placeholders::new(names, values)?;
+        let key_condition = parse_key_condition(&text, &mut placeholders)?;
+        let filter = self.filter_expression.as_deref();
+        let filter = filter.map(|text| parse_condition(ExpressionKind::Filter, text, &mut placeholders)).transpose()?;
+        let projection = self.projection_expression.as_deref();
+        let projection = projection.map(|text| parse_projection(text, &mut placeholders)).transpose()?;
+        placeholders.finish()?;
+        Ok((key_condition, filter, projection))
     }
 }
 
@@ -96,41 +148,27 @@ impl Told for Query {
 }
 
 impl DynamoDb {
-    pub(crate) async fn query(self: Arc<Self>, call: Call, input: Query) -> Result<Page, Error> {
+    pub(crate) async fn query(self: Arc<Self>, call: Call, mut input: Query) -> Result<Page, Error> {
         let id = table_id(&call, &input.table_name)?;
-        refuse_legacy(&[
-            ("KeyConditions", &input.key_conditions),
-            ("QueryFilter", &input.query_filter),
-            ("AttributesToGet", &input.attributes_to_get),
-            ("ConditionalOperator", &input.conditional_operator),
-        ])?;
-        let start = input.exclusive_start_key.map(Given::checked).transpose()?;
-        let has_projection = input.projection_expression.is_some();
+        input.refuse_mixed()?;
+        let start = input.exclusive_start_key.take().map(Given::checked).transpose()?;
+        let has_projection = input.projection_expression.is_some() || input.attributes_to_get.is_some();
         let select = Select::of(input.select.as_deref(), input.index_name.is_some(), has_projection)?;
-        let Some(key_condition) = input.key_condition_expression else {
-            return Err(Error::invalid(
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-            ));
-        };
-        let mut placeholders = Placeholders::new(input.expression_attribute_names, input.expression_attribute_values)?;
-        let key_condition = parse_key_condition(&key_condition, &mut placeholders)?;
-        let filter = input.filter_expression.as_deref();
-        let filter = filter.map(|text| parse_condition(ExpressionKind::Filter, text, &mut placeholders)).transpose()?;
-        let projection = input.projection_expression.as_deref();
-        let projection = projection.map(|text| parse_projection(text, &mut placeholders)).transpose()?;
-        placeholders.finish()?;
+        let (limit, consistent) = (input.limit, input.consistent_read);
+        let capacity = Wanted::of(input.return_consumed_capacity.as_deref());
+        let (index, backward) = (input.index_name.clone(), input.scan_index_forward == Some(false));
+        let (key_condition, filter, projection) = input.conditions()?;
         let reading = Reading {
             filter,
             projection,
             select,
-            limit: input.limit.and_then(|limit| usize::try_from(limit).ok()),
-            consistent: input.consistent_read,
-            capacity: Wanted::of(input.return_consumed_capacity.as_deref()),
+            limit: limit.and_then(|limit| usize::try_from(limit).ok()),
+            consistent,
+            capacity,
         };
-        let backward = input.scan_index_forward == Some(false);
         loop {
             let table = self.catalog.table(&self.db, &keys::table(&id)).await?;
-            let source = Source::of(&id, &table, input.index_name.as_deref(), input.consistent_read)?;
+            let source = Source::of(&id, &table, index.as_deref(), consistent)?;
             let range = query_range(source, key_condition.clone(), start.as_ref(), backward)?;
             check_filter(reading.filter.as_ref(), source)?;
             if let Some(page) = self.page(source, range, &reading).await? {

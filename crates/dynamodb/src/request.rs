@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use cauce_core::{Arn, Call, Violations};
-use serde::de::IgnoredAny;
 
 use crate::error::Error;
-use crate::expression::{Condition, ExpressionKind, Placeholders, parse_condition};
+use crate::expression::{
+    Condition, ConditionalOperator, ExpressionKind, LegacyConditions, Placeholders, Projection, legacy_conditions,
+    legacy_projection, parse_condition, parse_projection, refuse_mixed,
+};
 use crate::keys::TableId;
 use crate::model::{index_arn, table_arn};
 use crate::value::{Given, Item};
@@ -98,12 +100,58 @@ pub(crate) fn condition(text: Option<&str>, names: Names, values: Values) -> Res
     Ok(Some(condition))
 }
 
-/// Refuses parameters of the time before expressions.
-pub(crate) fn refuse_legacy(given: &[(&str, &Option<IgnoredAny>)]) -> Result<(), Error> {
-    match given.iter().find(|(_, value)| value.is_some()) {
-        Some((name, _)) => Err(Error::Invalid(format!(
-            "The legacy parameter {name} is not supported by this server: use the expression parameters"
-        ))),
-        None => Ok(()),
+/// `Expected` and `ConditionalOperator`.
+pub(crate) type Expected = (Option<LegacyConditions>, Option<ConditionalOperator>);
+
+/// The condition of a write in either form.
+pub(crate) fn condition_or_expected(
+    text: Option<&str>,
+    names: Names,
+    values: Values,
+    (expected, operator): Expected,
+) -> Result<Option<Condition>, Error> {
+    let legacy = [("Expected", expected.is_some()), ("ConditionalOperator", operator.is_some())];
+    refuse_mixed(&legacy, &[("ConditionExpression", text.is_some())])?;
+    match text {
+        None if legacy.iter().any(|(_, given)| *given) => {
+            Placeholders::refuse(names.as_ref(), values.as_ref())?;
+            Ok(legacy_conditions(expected, operator)?)
+        }
+        _ => condition(text, names, values),
     }
 }
+
+/// The projection of a read, in either form.
+pub(crate) fn projection_or_attributes(
+    text: Option<&str>,
+    names: Names,
+    attributes: Option<Vec<String>>,
+) -> Result<Option<Projection>, Error> {
+    refuse_mixed(&[("AttributesToGet", attributes.is_some())], &[("ProjectionExpression", text.is_some())])?;
+    match (text, attributes) {
+        (None, None) => {
+            Placeholders::refuse(names.as_ref(), None)?;
+            Ok(None)
+        }
+        (None, Some(attributes)) => {
+            Placeholders::refuse(names.as_ref(), None)?;
+            Ok(Some(legacy_projection(attributes)?))
+        }
+        (Some(text), _) => {
+            let mut placeholders = Placeholders::new(names, None)?;
+            let projection = parse_projection(text, &mut placeholders)?;
+            placeholders.finish()?;
+            Ok(Some(projection))
+        }
+    }
+}
+
+/// `AttributesToGet` in the model's constraints.
+pub(crate) fn validate_attributes(v: &mut Violations, attributes: Option<&Vec<String>>) {
+    if let Some(attributes) = attributes {
+        v.count("attributesToGet", attributes.len(), 1, ATTRIBUTES_TO_GET_MAX);
+    }
+}
+
+/// The most names of `AttributesToGet`. AWS: API Reference.
+const ATTRIBUTES_TO_GET_MAX: usize = 255;

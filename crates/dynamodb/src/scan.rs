@@ -6,16 +6,18 @@ use cauce_core::{Call, Violations};
 use cauce_store::RangeReq;
 use cauce_wire::Input;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::access::{self, Context, Expressions, Told, Touched};
 use crate::capacity::Wanted;
 use crate::error::Error;
-use crate::expression::{ExpressionKind, Placeholders, parse_condition, parse_projection};
+use crate::expression::{
+    ConditionalOperator, ExpressionKind, LegacyConditions, Placeholders, legacy_conditions, legacy_projection,
+    parse_condition, parse_projection, refuse_mixed,
+};
 use crate::keys;
 use crate::query::validate_read;
 use crate::read::{Page, Reading, Select, Source};
-use crate::request::{Names, Values, refuse_legacy, table_id};
+use crate::request::{self, Names, Values, table_id};
 use crate::service::DynamoDb;
 use crate::value::{Given, Item};
 
@@ -38,9 +40,9 @@ pub(crate) struct Scan {
     filter_expression: Option<String>,
     expression_attribute_names: Names,
     expression_attribute_values: Values,
-    scan_filter: Option<IgnoredAny>,
-    attributes_to_get: Option<IgnoredAny>,
-    conditional_operator: Option<IgnoredAny>,
+    scan_filter: Option<LegacyConditions>,
+    attributes_to_get: Option<Vec<String>>,
+    conditional_operator: Option<ConditionalOperator>,
 }
 
 impl Input for Scan {
@@ -51,6 +53,7 @@ impl Input for Scan {
             (self.select.as_deref(), self.limit),
             self.return_consumed_capacity.as_deref(),
         );
+        request::validate_attributes(v, self.attributes_to_get.as_ref());
         if let Some(total) = self.total_segments {
             v.range("totalSegments", total, 1, SEGMENTS_MAX);
         }
@@ -101,19 +104,26 @@ impl Told for Scan {
 impl DynamoDb {
     pub(crate) async fn scan(self: Arc<Self>, call: Call, input: Scan) -> Result<Page, Error> {
         let id = table_id(&call, &input.table_name)?;
-        refuse_legacy(&[
-            ("ScanFilter", &input.scan_filter),
-            ("AttributesToGet", &input.attributes_to_get),
-            ("ConditionalOperator", &input.conditional_operator),
-        ])?;
+        let legacy = [
+            ("AttributesToGet", input.attributes_to_get.is_some()),
+            ("ScanFilter", input.scan_filter.is_some()),
+            ("ConditionalOperator", input.conditional_operator.is_some()),
+        ];
+        let expressions = [
+            ("ProjectionExpression", input.projection_expression.is_some()),
+            ("FilterExpression", input.filter_expression.is_some()),
+        ];
+        refuse_mixed(&legacy, &expressions)?;
         let start = input.exclusive_start_key.map(Given::checked).transpose()?;
         let (segment, total) = segment(input.segment, input.total_segments)?;
-        let has_projection = input.projection_expression.is_some();
+        let has_projection = input.projection_expression.is_some() || input.attributes_to_get.is_some();
         let select = Select::of(input.select.as_deref(), input.index_name.is_some(), has_projection)?;
         let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
-        let (mut filter, mut projection) = (None, None);
-        if input.filter_expression.is_none() && !has_projection {
+        let (filter, projection);
+        if expressions.iter().all(|(_, given)| !given) {
             Placeholders::refuse(names.as_ref(), values.as_ref())?;
+            filter = legacy_conditions(input.scan_filter, input.conditional_operator)?;
+            projection = input.attributes_to_get.map(legacy_projection).transpose()?;
         } else {
             let mut placeholders = Placeholders::new(names, values)?;
             let text = input.filter_expression.as_deref();

@@ -14,10 +14,9 @@ use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::{CancellationReason, Error};
 use crate::expression::Projection;
-use crate::item::read_projection;
 use crate::keys::{self, TableId};
 use crate::model::{Table, table_arn};
-use crate::request::{self, Names, table_id, validate_table};
+use crate::request::{self, Names, projection_or_attributes, table_id, validate_table};
 use crate::service::DynamoDb;
 use crate::transaction::{TRANSACTION_MAX, validation};
 use crate::value::{Given, Item, item_size_bytes};
@@ -78,7 +77,8 @@ struct Wish {
 
 fn wish(call: &Call, get: Get) -> Result<Wish, Error> {
     let id = table_id(call, &get.table_name)?;
-    let projection = read_projection(get.projection_expression.as_deref(), get.expression_attribute_names)?;
+    let projection =
+        projection_or_attributes(get.projection_expression.as_deref(), get.expression_attribute_names, None)?;
     Ok(Wish { table_key: keys::table(&id), id, key: get.key.checked()?, projection })
 }
 

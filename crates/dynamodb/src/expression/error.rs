@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::legacy::LegacyReason;
 use super::path::Path;
 use crate::number::NumberError;
-use crate::value::{AttributeValue, ValueError, ValueType};
+use crate::value::{AttributeValue, GivenError, ValueError, ValueType};
 
 /// The parameter that an expression is given in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,12 @@ pub enum ExpressionError {
     /// Something other than conditions on keys in a `KeyConditionExpression`.
     #[error(transparent)]
     Key(#[from] KeyReason),
+    /// A parameter of the time before expressions is wrong.
+    #[error(transparent)]
+    Legacy(#[from] LegacyReason),
+    /// A value of such a parameter is refused.
+    #[error(transparent)]
+    Value(#[from] GivenError),
     /// An operand is a path to nothing.
     #[error("The provided expression refers to an attribute that does not exist in the item")]
     MissingAttribute,

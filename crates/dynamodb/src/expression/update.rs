@@ -246,6 +246,17 @@ fn delete(found: &AttributeValue, members: &AttributeValue) -> Result<Outcome, E
 }
 
 impl Update {
+    /// The update that makes these changes.
+    ///
+    /// # Errors
+    /// [`ExpressionError::Invalid`] if paths overlap or conflict.
+    pub fn of(actions: Vec<(Path, Change)>) -> Result<Update, ExpressionError> {
+        let paths = actions.iter().enumerate().map(|(at, (path, _))| (path.clone(), at)).collect();
+        let tree =
+            PathTree::of(paths).map_err(|reason| ExpressionError::Invalid { kind: ExpressionKind::Update, reason })?;
+        Ok(Update { actions, tree })
+    }
+
     /// The paths of its actions.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.actions.iter().map(|(path, _)| path)
