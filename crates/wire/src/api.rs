@@ -49,12 +49,14 @@ pub struct Api<S> {
     pub(crate) operations: BTreeMap<&'static str, Arc<dyn Served>>,
     pub(crate) body_bytes_max: Option<usize>,
     denied_code: Option<&'static str>,
+    pub(crate) query_path: Option<&'static str>,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
     /// A service without operations yet.
     pub fn new(info: &'static ServiceInfo, state: Arc<S>) -> Api<S> {
-        Api { info, state, operations: BTreeMap::new(), body_bytes_max: None, denied_code: None }
+        let body_bytes_max = None;
+        Api { info, state, operations: BTreeMap::new(), body_bytes_max, denied_code: None, query_path: None }
     }
 
     /// Adds an operation; a later one by the same name replaces the earlier.
@@ -83,6 +85,14 @@ impl<S: Send + Sync + 'static> Api<S> {
     #[must_use]
     pub fn denied_code(mut self, code: &'static str) -> Api<S> {
         self.denied_code = Some(code);
+        self
+    }
+
+    /// The parameter for which the URL stands when a form is posted to another path than `/` (SQS: the queue's own URL) and does
+    /// not give the parameter itself.
+    #[must_use]
+    pub fn query_path(mut self, parameter: &'static str) -> Api<S> {
+        self.query_path = Some(parameter);
         self
     }
 

@@ -38,6 +38,7 @@ pub use api::{Api, Declaration};
 pub use front::{BODY_BYTES_FREE, Door, Front, FrontOptions, INSIDE_ANSWER_BYTES_MAX};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use operation::{ANSWER_S_MAX, Input, Operation};
+pub use query::xml::flattened;
 pub use raw::{Body, Payload, RawRequest, RawService, RawStyle, RequestHead};
 pub use rest::{RestRequest, RestResponse};
 pub use service::{JsonVersion, Protocol, ServiceInfo};

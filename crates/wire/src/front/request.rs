@@ -218,11 +218,27 @@ pub(super) fn payload<'t>(
                 })?;
                 api.action(&action, form_value(&form, b"Version")?.as_deref())?
             };
+            let form = with_path(form, api.query_path, parts)?;
             Ok((served, Payload::Form { form, xmlns }))
         }
         // Those are served apart.
         Target::Raw(_) => Err(Refusal::Missing.into_error(Dialect::Rest)),
     }
+}
+
+/// The form with the URL of the request as the parameter for which it stands, if it stands for one that is not given.
+fn with_path(form: Bytes, parameter: Option<&'static str>, parts: &Parts) -> Result<Bytes, ServiceError> {
+    let path = parts.uri.path();
+    let Some(parameter) = parameter.filter(|_| path != "/") else { return Ok(form) };
+    if form_value(&form, parameter.as_bytes())?.is_some() {
+        return Ok(form);
+    }
+    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let mut whole = form.to_vec();
+    // Host and path are the client's own bytes; a form reads no other special characters than these in a value.
+    let url = format!("http://{host}{path}").replace('&', "%26").replace('+', "%2B");
+    whole.extend_from_slice(format!("&{parameter}={url}").as_bytes());
+    Ok(whole.into())
 }
 
 fn form_value<'f>(form: &'f [u8], name: &[u8]) -> Result<Option<Cow<'f, str>>, ServiceError> {

@@ -21,6 +21,8 @@ pub(super) struct Mounted {
     operations: HashMap<&'static str, Arc<dyn Served>>,
     routes: Routes<(Arc<dyn Served>, u16)>,
     pub(super) body_bytes_max: Option<usize>,
+    /// The parameter for which the path of a form stands.
+    pub(super) query_path: Option<&'static str>,
 }
 
 impl Mounted {
@@ -35,6 +37,7 @@ impl Mounted {
             info: api.info,
             routes: Routes::new(routes.collect::<Vec<_>>()),
             body_bytes_max: api.body_bytes_max,
+            query_path: api.query_path,
             operations: api.operations.into_iter().collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! Outputs as XML: structures become elements, lists `<member>`s, maps `<entry><key/><value/></entry>`.
 //!
-//! What serde calls none becomes nothing; a timestamp, known by its newtype's name, becomes ISO 8601.
+//! What serde calls none becomes nothing; a timestamp, known by its newtype's name, becomes ISO 8601; so does what
+//! [`flattened`] marks become a row of elements without one around them.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -8,6 +9,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cauce_core::{Fault, ServiceError, Timestamp};
 use serde::ser::{self, Serialize};
+
+/// What the names of flattened lists and maps begin with, as newtypes.
+const FLAT: &str = "$cauce::Flat ";
+
+/// Serializes a list or a map that the query protocol writes flattened, as the model's `flattened` trait says. In JSON it is as
+/// any other.
+///
+/// `shape` is `$cauce::Flat ELEMENT` for a list and `$cauce::Flat ELEMENT KEY VALUE` for a map: what each element is called, and
+/// in a map what its key and its value are called.
+///
+/// # Errors
+/// What the serializer says.
+pub fn flattened<T, S>(shape: &'static str, value: &T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Serialize + ?Sized,
+    S: ser::Serializer,
+{
+    serializer.serialize_newtype_struct(shape, value)
+}
 
 /// The whole answer of a successful operation; `output` is none where the operation has no output members.
 pub(crate) fn answer(
@@ -21,7 +41,8 @@ pub(crate) fn answer(
     let _ = write!(out, "<{operation}Response xmlns=\"{xmlns}\">");
     if let Some(output) = output {
         let _ = write!(out, "<{operation}Result>");
-        erased_serde::serialize(output, Writer { out: &mut out, name: None }).map_err(ServiceError::internal)?;
+        erased_serde::serialize(output, Writer { out: &mut out, name: None, flat: None })
+            .map_err(ServiceError::internal)?;
         let _ = write!(out, "</{operation}Result>");
     }
     out.push_str("<ResponseMetadata><RequestId>");
@@ -125,6 +146,8 @@ fn close(out: &mut String, name: &str) {
 struct Writer<'a> {
     out: &'a mut String,
     name: Option<&'a str>,
+    /// How the list or map that follows is flattened, after [`FLAT`].
+    flat: Option<&'static str>,
 }
 
 impl<'a> Writer<'a> {
@@ -135,10 +158,16 @@ impl<'a> Writer<'a> {
     }
 
     fn compound(self, member: &'static str) -> Compound<'a> {
-        if let Some(name) = self.name {
+        let (mut name, mut names) = (self.name, [member, "key", "value"]);
+        if let Some(flat) = self.flat {
+            name = None;
+            names.iter_mut().zip(flat.split(' ')).for_each(|(name, given)| *name = given);
+        }
+        if let Some(name) = name {
             open(self.out, name);
         }
-        Compound { out: self.out, name: self.name, member, close_also: None }
+        let [member, key, value] = names;
+        Compound { out: self.out, name, member, key, value, close_also: None }
     }
 }
 
@@ -148,13 +177,17 @@ struct Compound<'a> {
     name: Option<&'a str>,
     /// What each element of a list is called.
     member: &'static str,
+    /// What the key of each entry of a map is called.
+    key: &'static str,
+    /// What its value is called.
+    value: &'static str,
     /// The variant that wraps the members, closed before the element itself.
     close_also: Option<&'static str>,
 }
 
 impl Compound<'_> {
     fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), XmlError> {
-        value.serialize(Writer { out: self.out, name: Some(name) })
+        value.serialize(Writer { out: self.out, name: Some(name), flat: None })
     }
 
     fn finish(self) -> Result<(), XmlError> {
@@ -233,6 +266,9 @@ impl<'a> ser::Serializer for Writer<'a> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), XmlError> {
+        if let Some(flat) = name.strip_prefix(FLAT) {
+            return value.serialize(Writer { flat: Some(flat), ..self });
+        }
         if name != Timestamp::WIRE_NAME {
             return value.serialize(self);
         }
@@ -354,11 +390,11 @@ impl ser::SerializeMap for Compound<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), XmlError> {
         open(self.out, self.member);
-        self.member("key", key)
+        self.member(self.key, key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), XmlError> {
-        self.member("value", value)?;
+        self.member(self.value, value)?;
         close(self.out, self.member);
         Ok(())
     }
@@ -377,7 +413,7 @@ mod tests {
     use quick_xml::events::Event;
     use serde::Serialize;
 
-    use super::{answer, error, rest_error};
+    use super::{answer, error, flattened, rest_error};
 
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -453,6 +489,34 @@ mod tests {
             <Detail>5</Detail><Resource>/b/k</Resource><RequestId>r1</RequestId><HostId>r1</HostId></Error>";
         assert_eq!(rest_error(&fault, "/b/k", "r1"), expect);
         assert!(answer("Do", "urn:x", "r1", Some(&5)).is_err());
+    }
+
+    fn messages<S: serde::Serializer>(list: &Vec<Inner>, serializer: S) -> Result<S::Ok, S::Error> {
+        flattened("$cauce::Flat Message", list, serializer)
+    }
+
+    fn attributes<S: serde::Serializer>(map: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+        flattened("$cauce::Flat Attribute Name Value", map, serializer)
+    }
+
+    #[derive(Serialize)]
+    struct Flat {
+        #[serde(serialize_with = "messages")]
+        list: Vec<Inner>,
+        #[serde(serialize_with = "attributes")]
+        map: BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn flattened_lists_and_maps_have_no_element_around_them() {
+        let inner = |name: &str| Inner { name: name.into(), note: None };
+        let map = [("k".to_owned(), "v".to_owned()), ("l".to_owned(), "w".to_owned())].into();
+        let output = Flat { list: vec![inner("x"), inner("y")], map };
+        let expect = "<Message><Name>x</Name></Message><Message><Name>y</Name></Message>\
+            <Attribute><Name>k</Name><Value>v</Value></Attribute><Attribute><Name>l</Name><Value>w</Value></Attribute>";
+        assert!(answer("Do", "urn:x", "r1", Some(&output)).unwrap().contains(expect));
+        let json = r#"{"list":[{"name":"x"},{"name":"y"}],"map":{"k":"v","l":"w"}}"#;
+        assert_eq!(serde_json::to_string(&output).unwrap().to_lowercase(), json);
     }
 
     #[derive(Serialize)]
