@@ -20,6 +20,7 @@ use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
 use cauce_s3::{S3, S3Options};
 use cauce_secretsmanager::SecretsManager;
 use cauce_sns::{Site, Sns, SnsOptions, SnsTarget};
+use cauce_sqs::{QueuePoller, QueueTarget, Sqs};
 use cauce_ssm::ParameterStore;
 use cauce_store::{Db, EmbeddedOptions, LEASE_RENEWED_EVERY, Owner};
 use cauce_wire::{Front, FrontOptions};
@@ -119,6 +120,10 @@ impl Server {
             logs: logs.clone(),
         };
         let gateway = ApiGateway::open(db.clone(), env.clone(), gateway_ports);
+        let sqs = Sqs::open(db.clone(), env.clone(), owner.clone(), identity.clone());
+        delivery.register("sqs", Arc::new(QueueTarget::new(sqs.clone())));
+        let queues: Arc<dyn ports::Queues> = Arc::new(QueuePoller::new(sqs.clone()));
+        let _ = &queues;
 
         let types = [
             cauce_iam::resource_types(&iam),
@@ -155,6 +160,7 @@ impl Server {
             .api(cauce_secretsmanager::api(secrets.clone()))
             .api(cauce_ssm::api(parameters))
             .api(cauce_apigateway::api(gateway))
+            .api(cauce_sqs::api(sqs.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Site::new(sns)))
             .raw(s3.clone())
@@ -170,6 +176,7 @@ impl Server {
             tokio::spawn(cauce_dynamodb::run(tables)),
             tokio::spawn(s3.clone().run_lifecycle()),
             tokio::spawn(secrets.run_deletions()),
+            tokio::spawn(cauce_sqs::run_sweeps(sqs)),
             tokio::spawn(logs.worker(stopped(&stop))),
         ];
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));

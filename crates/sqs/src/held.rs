@@ -1,0 +1,153 @@
+//! Queues as their owner holds them: the row, and the index of what can be received.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cauce_core::Timestamp;
+use cauce_store::{Db, RangeReq, decode_row};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OnceCell};
+
+use crate::error::Error;
+use crate::index::{Index, Known, PAGE};
+use crate::keys::{self, Life, QueueId};
+use crate::message::Standing;
+use crate::model::Queue;
+
+/// How long a reception can be repeated under its `ReceiveRequestAttemptId`.
+pub const ATTEMPT_LASTS: Duration = Duration::from_secs(300);
+/// How many attempts a queue remembers.
+pub const ATTEMPTS_MAX: usize = 1_024;
+
+/// A queue.
+pub(crate) struct Held {
+    pub(crate) id: QueueId,
+    /// The queue's row, as stored.
+    pub(crate) row: Bytes,
+    pub(crate) queue: Queue,
+    pub(crate) stock: Arc<Stock>,
+}
+
+impl Held {
+    pub(crate) fn fifo(&self) -> bool {
+        self.queue.settings.fifo.is_some()
+    }
+
+    /// How many messages may be in flight.
+    pub(crate) fn in_flight_max(&self) -> usize {
+        if self.fifo() { crate::IN_FLIGHT_FIFO_MAX } else { crate::IN_FLIGHT_MAX }
+    }
+}
+
+/// The messages of one life of a queue.
+pub(crate) struct Stock {
+    pub(crate) life: Life,
+    fifo: bool,
+    index: OnceCell<Mutex<Index>>,
+    /// Told of everything that may let a message be received.
+    pub(crate) changed: Notify,
+    /// Whether the queue has gone on to another life, or is gone.
+    pub(crate) closed: AtomicBool,
+    /// Receptions by their `ReceiveRequestAttemptId`.
+    pub(crate) attempts: Mutex<HashMap<String, Attempt>>,
+}
+
+/// A reception that may be repeated.
+pub(crate) struct Attempt {
+    pub(crate) at: Timestamp,
+    /// Sequence and nonce of each message.
+    pub(crate) receptions: Vec<(u64, u64)>,
+}
+
+impl Stock {
+    pub(crate) fn new(life: Life, fifo: bool) -> Arc<Stock> {
+        Arc::new(Stock {
+            life,
+            fifo,
+            index: OnceCell::new(),
+            changed: Notify::new(),
+            closed: AtomicBool::new(false),
+            attempts: Mutex::default(),
+        })
+    }
+
+    /// Tells all who wait that nothing will come any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// The index, its head read from the store on first use.
+    pub(crate) async fn index(&self, db: &Db, now: Timestamp) -> Result<&Mutex<Index>, Error> {
+        let opened = self.index.get_or_try_init(async || {
+            let last = RangeReq::new(keys::standings_after(self.life, 0), 1).reversed();
+            let last = db.range(last).await?.rows.first().map(|row| keys::read_standing(&row.key)).transpose();
+            let last = last.map_err(|error| Error::Other(cauce_core::ServiceError::internal(error)))?;
+            let index = Mutex::new(Index::new(self.fifo, last.unwrap_or(0)));
+            self.fill(&index, db, now).await?;
+            Ok::<_, Error>(index)
+        });
+        opened.await
+    }
+
+    /// The index, if it has been opened. What is told by a commit before that is read from the store when it is.
+    pub(crate) fn opened(&self) -> Option<&Mutex<Index>> {
+        self.index.get()
+    }
+
+    /// Reads pages as long as the index wants some.
+    pub(crate) async fn fill(&self, index: &Mutex<Index>, db: &Db, now: Timestamp) -> Result<(), Error> {
+        loop {
+            let begun = index.lock().begin_load();
+            let Some(after) = begun else { return Ok(()) };
+            let loading = Loading(Some(index));
+            let page = db.range(RangeReq::new(keys::standings_after(self.life, after), PAGE)).await?;
+            let mut rows = Vec::with_capacity(page.rows.len());
+            for row in &page.rows {
+                let standing: Standing = decode_row(row)?;
+                let sequence = keys::read_standing(&row.key)
+                    .map_err(|error| Error::Other(cauce_core::ServiceError::internal(error)))?;
+                let group = standing.group.map(Arc::from);
+                rows.push(Known { sequence, due: standing.due, nonce: standing.nonce, group });
+            }
+            loading.end(rows, page.more, now);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// A message has been committed.
+    pub(crate) fn arrive(&self, known: Known, now: Timestamp) {
+        let Some(index) = self.opened() else { return };
+        let sooner = {
+            let mut index = index.lock();
+            let before = index.next_due();
+            let delayed = known.due > now;
+            index.arrive(known, now);
+            delayed && index.next_due() != before
+        };
+        // Whoever waits for the next due message must hear that another one is due sooner.
+        if sooner { self.changed.notify_waiters() } else { self.changed.notify_one() }
+    }
+}
+
+/// A page being read: if the reading fails or is given up, the index hears of it.
+struct Loading<'a>(Option<&'a Mutex<Index>>);
+
+impl Loading<'_> {
+    fn end(mut self, rows: Vec<Known>, more: bool, now: Timestamp) {
+        if let Some(index) = self.0.take() {
+            index.lock().end_load(rows, more, now);
+        }
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        if let Some(index) = self.0.take() {
+            index.lock().abort_load();
+        }
+    }
+}
