@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cauce_core::{Account, Region};
 use cauce_store::{RangeReq, Tx};
 use parking_lot::RwLock;
 
 use crate::error::Error;
+use crate::execution::Plan;
 use crate::keys::{self, Place};
 use crate::model::{ApiKey, ApiOwner, Snapshot, Stage, UsagePlan};
 use crate::service::ApiGateway;
@@ -27,6 +28,8 @@ pub(crate) struct DeployedStage {
     pub(crate) api_id: String,
     pub(crate) stage: Stage,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Compiled by the first request.
+    pub(crate) plan: OnceLock<Plan>,
 }
 
 /// An API key and the usage plan by which it may call a stage.
@@ -113,7 +116,8 @@ impl ApiGateway {
             return Ok(None);
         };
         let place = Place { account, region };
-        let deployed = DeployedStage { place, api_id: id.api.clone(), stage, snapshot: Arc::new(snapshot) };
+        let deployed =
+            DeployedStage { place, api_id: id.api.clone(), stage, snapshot: Arc::new(snapshot), plan: OnceLock::new() };
         Ok(Some(self.stages.keep(changes, id.clone(), deployed)))
     }
 

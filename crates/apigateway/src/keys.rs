@@ -14,6 +14,12 @@
 //! | 0x0B0A | account, region, plan, key | a key in a usage plan |
 //! | 0x0B0B | account, region, key, plan | the same, from the key's side |
 //! | 0x0B0C | account, region | what the account has set |
+//!
+//! Kinds 0x0B80 to 0x0BFF are the execution plane's.
+//!
+//! | kind | key | row |
+//! |---|---|---|
+//! | 0x0B80 | account, region, plan, key, day on which the quota's period began | requests, a counter |
 
 use bytes::Bytes;
 use cauce_core::{Account, Region};
@@ -31,6 +37,7 @@ pub(crate) const USAGE_PLAN: Kind = Kind::new(0x0B09);
 pub(crate) const PLAN_KEY: Kind = Kind::new(0x0B0A);
 pub(crate) const KEY_PLAN: Kind = Kind::new(0x0B0B);
 pub(crate) const ACCOUNT: Kind = Kind::new(0x0B0C);
+pub(crate) const USAGE: Kind = Kind::new(0x0B80);
 
 /// The rows of a range.
 pub(crate) type Range = (Bytes, Bytes);
@@ -139,4 +146,9 @@ pub(crate) fn plan_of(row: &[u8]) -> Result<String, KeyError> {
 
 pub(crate) fn account(place: &Place) -> Bytes {
     place.key(ACCOUNT).build()
+}
+
+/// How many requests a key has made under a plan since `day` (of 1970), on which the quota's period began.
+pub(crate) fn usage(place: &Place, plan: &str, key: &str, day: i64) -> Bytes {
+    place.key(USAGE).str(plan).str(key).u64(day.unsigned_abs()).build()
 }

@@ -11,6 +11,7 @@ mod error;
 mod gateway_response;
 mod import;
 mod integration;
+mod execution;
 mod keys;
 mod mapping;
 mod method;
@@ -31,4 +32,5 @@ mod vtl;
 
 pub use error::Error;
 pub use resources::resource_types;
+pub use execution::Gateway;
 pub use service::{ApiGateway, ApiGatewayPorts, INFO, api};

@@ -1,0 +1,174 @@
+//! Integrations with functions.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use cauce_core::ports::{Invocation, InvocationOutcome};
+use cauce_core::{Arn, Call};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::deployed::DeployedStage;
+use crate::vtl::Pairs;
+
+use super::answer::Answer;
+use super::binary::accepts_binary;
+use super::failure::Failure;
+use super::mapping::stage_variables;
+use super::plan::PlannedIntegration;
+use super::request::Request;
+use super::{Gateway, proxy_event};
+
+/// The function in `arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION/invocations`.
+pub(super) fn function_arn(uri: &str) -> Option<Arn> {
+    let (_, rest) = uri.split_once(":lambda:path/")?;
+    rest.split_once("/functions/")?.1.strip_suffix("/invocations")?.parse().ok()
+}
+
+/// A call as a session of a role; the reason if there is none.
+pub(super) async fn call_as(gateway: &Gateway, request: &Request, role: &str) -> Result<Call, String> {
+    let mut call = request.call.clone();
+    call.trace = call.trace.child(gateway.control.env.entropy());
+    // `arn:aws:iam::*:user/*` stands for whoever calls.
+    if role.contains(":user/*") {
+        return Ok(call);
+    }
+    let role: Arn = role.parse().map_err(|error| format!("{role}: {error}"))?;
+    let identity = &gateway.control.ports.identity;
+    let session = identity.session(&role, "apigateway.amazonaws.com", "BackplaneAssumeRoleSession").await;
+    call.principal = Arc::new(session.map_err(|error| format!("{error:?}"))?);
+    Ok(call)
+}
+
+/// Invokes the integration's function.
+pub(super) async fn invoke(
+    gateway: &Gateway,
+    request: &Request,
+    integration: &PlannedIntegration,
+    deployed: &DeployedStage,
+    payload: Bytes,
+) -> Result<InvocationOutcome, Failure> {
+    let uri = stage_variables(&integration.uri, &deployed.stage.variables);
+    let refused = |cause: String| Failure::internal().because(cause);
+    let function = function_arn(&uri).ok_or_else(|| refused(format!("{uri} names no function")))?;
+    let call = match &integration.credentials {
+        Some(role) => call_as(gateway, request, role).await.map_err(refused)?,
+        None => gateway.own_call(request, &request.arn(&request.resource_path)),
+    };
+    let functions = Arc::clone(&gateway.control.ports.functions);
+    functions.authorize(&call, &function).await.map_err(|error| refused(format!("{error:?}")))?;
+    let invocation = Invocation { function, payload, log_tail: false };
+    // A function that has begun goes on, also when nobody waits for it any more.
+    let task = tokio::spawn(async move { functions.invoke(&call, invocation).await });
+    match task.await {
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(error)) if error.code() == "TooManyRequestsException" => {
+            Err(Failure::internal().because(format!("{error:?}")))
+        }
+        Ok(Err(error)) => Err(refused(format!("{error:?}"))),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}
+
+/// A proxied request: the function gets all of it, and its answer is the answer.
+pub(super) async fn proxy(
+    gateway: &Gateway,
+    request: &mut Request,
+    integration: &PlannedIntegration,
+    deployed: &DeployedStage,
+) -> Result<Answer, Failure> {
+    let payload = proxy_event::for_function(request, deployed);
+    let outcome = invoke(gateway, request, integration, deployed, payload).await?;
+    request.integration_status = Some(200);
+    if outcome.error.is_some() {
+        let text = String::from_utf8_lossy(&outcome.payload);
+        return Err(Failure::malformed(format!("the function failed: {text}")));
+    }
+    let answer: ProxyAnswer = match serde_json::from_slice(&outcome.payload) {
+        Ok(answer) => answer,
+        Err(error) => return Err(Failure::malformed(format!("malformed Lambda proxy response: {error}"))),
+    };
+    answer.into_answer(request, deployed)
+}
+
+/// What a proxied function answers. Anything else is malformed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProxyAnswer {
+    #[serde(default)]
+    status_code: Option<Value>,
+    #[serde(default)]
+    headers: Option<serde_json::Map<String, Value>>,
+    #[serde(default)]
+    multi_value_headers: Option<serde_json::Map<String, Value>>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: Option<bool>,
+}
+
+impl ProxyAnswer {
+    fn into_answer(self, request: &Request, deployed: &DeployedStage) -> Result<Answer, Failure> {
+        let malformed = || Failure::malformed("malformed Lambda proxy response");
+        let status = match &self.status_code {
+            None | Some(Value::Null) => Some(200),
+            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        let status = status.filter(|status| (100..600).contains(status)).and_then(|status| u16::try_from(status).ok());
+        let mut body: Bytes = self.body.unwrap_or_default().into();
+        let takes_bytes = accepts_binary(&deployed.snapshot.api.binary_media_types, request);
+        if self.is_base64_encoded == Some(true) && takes_bytes {
+            body = STANDARD.decode(&body).map_err(|_| malformed())?.into();
+        }
+        let mut answer = Answer::new(status.ok_or_else(malformed)?, body);
+        let multi = values(self.multi_value_headers, true).ok_or_else(malformed)?;
+        for (name, value) in values(self.headers, false).ok_or_else(malformed)? {
+            // Several values of a header win over one.
+            if !multi.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+                answer.add_from_backend(&name, &value);
+            }
+        }
+        for (name, value) in &multi {
+            answer.add_from_backend(name, value);
+        }
+        Ok(answer)
+    }
+}
+
+/// The headers of an answer; `None` for what cannot be the value of one.
+fn values(headers: Option<serde_json::Map<String, Value>>, several: bool) -> Option<Pairs> {
+    let mut pairs = Pairs::new();
+    for (name, value) in headers.into_iter().flatten() {
+        let values = match value {
+            Value::Array(values) if several => values,
+            Value::Array(_) => return None,
+            one => vec![one],
+        };
+        for value in values {
+            match value {
+                Value::String(text) => pairs.push((name.clone(), text)),
+                Value::Number(_) | Value::Bool(_) => pairs.push((name.clone(), value.to_string())),
+                Value::Null => {}
+                Value::Array(_) | Value::Object(_) => return None,
+            }
+        }
+    }
+    Some(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn uris_name_functions() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f:live";
+        let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations");
+        assert_eq!(super::function_arn(&uri).map(|arn| arn.to_string()).as_deref(), Some(arn));
+        for bad in ["", arn, "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations"] {
+            assert_eq!(super::function_arn(bad), None, "{bad}");
+        }
+    }
+}
