@@ -7,6 +7,9 @@
 //! | `print` | prints the event on a line of its own, answers `null` |
 //! | `late` | prints the event, and answers half a second later |
 //! | `environment` | answers its environment variables |
+//! | `proxy` | answers a proxied request with status 200, the event as the body, and the header `X-Own: yes` |
+//! | `say` | prints the event, and answers its environment variable `ANSWER` |
+//! | `refuse` | reports an error with the message in its environment variable `ANSWER` |
 //! | `sleep` | sleeps as many milliseconds as the event says, answers `null` |
 //! | `large` | answers a string of as many bytes as the event says |
 //! | `family` | starts a process that would outlive it, answers both their ids |
@@ -53,6 +56,14 @@ fn handler(name: &str) -> Option<Handler> {
             Ok("null".to_owned())
         },
         "environment" => |_| Ok(environment()),
+        "proxy" => |event| {
+            Ok(format!(r#"{{"statusCode":200,"headers":{{"X-Own":"yes"}},"body":{}}}"#, quoted(event)))
+        },
+        "say" => |event| {
+            println!("{event}");
+            Ok(env::var("ANSWER").unwrap_or_default())
+        },
+        "refuse" => |_| Err(error("Test.Failure", &env::var("ANSWER").unwrap_or_default())),
         "sleep" => |event| {
             thread::sleep(Duration::from_millis(event.trim().parse().unwrap_or(0)));
             Ok("null".to_owned())

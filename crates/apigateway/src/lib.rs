@@ -1,5 +1,4 @@
 //! API Gateway: REST APIs, from their definition to their answers.
-#![allow(dead_code, reason = "the execution plane reads the model")]
 
 mod account;
 mod api_key;

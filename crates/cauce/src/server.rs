@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cauce_apigateway::{ApiGateway, ApiGatewayPorts};
+use cauce_apigateway::{ApiGateway, ApiGatewayPorts, Gateway};
 use cauce_cloudformation::{CloudFormation, Ports};
 use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
@@ -159,9 +159,10 @@ impl Server {
             .api(cauce_dynamodb::api(tables.clone()))
             .api(cauce_secretsmanager::api(secrets.clone()))
             .api(cauce_ssm::api(parameters))
-            .api(cauce_apigateway::api(gateway))
+            .api(cauce_apigateway::api(gateway.clone()))
             .api(cauce_sqs::api(sqs.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
+            .raw(Arc::new(Gateway::new(gateway)))
             .raw(Arc::new(Site::new(sns)))
             .raw(s3.clone())
             .build();

@@ -59,7 +59,7 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 fn is_user_request(rest: &str) -> bool {
-    rest.splitn(4, '/').nth(2) == Some("_user_request_")
+    rest.split('/').nth(2) == Some("_user_request_")
 }
 
 fn is_id(text: &str) -> bool {

@@ -103,7 +103,7 @@ pub(super) struct Failure {
     /// For the log, never for the client.
     pub(super) cause: Option<String>,
     /// The member that the message is in: refusals by IAM begin it with a capital.
-    capital: bool,
+    pub(super) capital: bool,
 }
 
 impl Failure {

@@ -86,8 +86,11 @@ pub(super) async fn proxy(
         let text = String::from_utf8_lossy(&outcome.payload);
         return Err(Failure::malformed(format!("the function failed: {text}")));
     }
+    // An array would be read as the members of the answer in their order.
+    let is_object = outcome.payload.trim_ascii_start().starts_with(b"{");
     let answer: ProxyAnswer = match serde_json::from_slice(&outcome.payload) {
-        Ok(answer) => answer,
+        Ok(answer) if is_object => answer,
+        Ok(_) => return Err(Failure::malformed("malformed Lambda proxy response: no object")),
         Err(error) => return Err(Failure::malformed(format!("malformed Lambda proxy response: {error}"))),
     };
     answer.into_answer(request, deployed)

@@ -42,7 +42,7 @@ impl Serialize for Multi<'_> {
     }
 }
 
-fn some<'p>(pairs: &'p Pairs) -> Option<&'p Pairs> {
+fn some(pairs: &Pairs) -> Option<&Pairs> {
     (!pairs.is_empty()).then_some(pairs)
 }
 
