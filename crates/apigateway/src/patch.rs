@@ -42,13 +42,12 @@ pub(crate) struct PatchOperation {
     op: Option<Op>,
     path: Option<String>,
     value: Option<String>,
-    from: Option<String>,
 }
 
 impl PatchOperation {
     #[cfg(test)]
     pub(crate) fn new(op: Op, path: &str, value: Option<&str>) -> PatchOperation {
-        PatchOperation { op: Some(op), path: Some(path.to_owned()), value: value.map(str::to_owned), from: None }
+        PatchOperation { op: Some(op), path: Some(path.to_owned()), value: value.map(str::to_owned) }
     }
 }
 
@@ -56,7 +55,6 @@ pub(crate) const REPLACE: &[Op] = &[Op::Replace];
 pub(crate) const ADD_REMOVE: &[Op] = &[Op::Add, Op::Remove];
 pub(crate) const REPLACE_REMOVE: &[Op] = &[Op::Replace, Op::Remove];
 pub(crate) const ADD_REMOVE_REPLACE: &[Op] = &[Op::Add, Op::Remove, Op::Replace];
-pub(crate) const COPY: &[Op] = &[Op::Copy];
 
 /// The paths that can be patched, `*` for one part of any name, and the operations on each.
 pub(crate) type Supported = &'static [(&'static str, &'static [Op])];
@@ -68,7 +66,6 @@ pub(crate) struct Patch<'a> {
     pub(crate) op: Op,
     path: &'a str,
     value: Option<&'a str>,
-    pub(crate) from: Option<&'a str>,
     /// What stands for each `*`.
     names: Vec<String>,
 }
@@ -122,7 +119,7 @@ fn understood<'a>(operation: &'a PatchOperation, supported: Supported) -> Result
     };
     let names = template.split('/').skip(1).zip(parts).filter(|(wanted, _)| *wanted == "*").map(|(_, part)| part);
     let names = names.collect();
-    Ok(Patch { template, op, path, value: operation.value.as_deref(), from: operation.from.as_deref(), names })
+    Ok(Patch { template, op, path, value: operation.value.as_deref(), names })
 }
 
 /// JSON Pointer's escapes.

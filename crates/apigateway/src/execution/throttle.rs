@@ -8,7 +8,8 @@ use cauce_core::Timestamp;
 use parking_lot::Mutex;
 
 use crate::deployed::DeployedStage;
-use crate::model::{MethodSetting, ThrottleSettings, UsagePlan};
+use crate::model::{ThrottleSettings, UsagePlan};
+use crate::stage::settings_for;
 
 use super::Gateway;
 use super::failure::{Failure, Kind};
@@ -53,23 +54,9 @@ impl Buckets {
     }
 }
 
-/// `PATH/METHOD`, with the slashes of the path as `~1` where `escaped`.
-fn method_key(method: &PlannedMethod, escaped: bool) -> String {
-    match escaped {
-        true => format!("{}/{}", method.resource_path.trim_start_matches('/').replace('/', "~1"), method.name),
-        false => format!("{}/{}", method.resource_path, method.name),
-    }
-}
-
-/// The setting of a stage for a method: its own, or that for all.
-fn setting<'s>(deployed: &'s DeployedStage, method: &PlannedMethod) -> Option<&'s MethodSetting> {
-    let settings = &deployed.stage.method_settings;
-    if settings.is_empty() {
-        return None;
-    }
-    let (short, plain) = (method_key(method, true), method_key(method, false));
-    let own = settings.iter().find(|(name, _)| **name == short || **name == plain || **name == format!("~1{short}"));
-    own.map(|(_, setting)| setting).or_else(|| settings.get("*/*"))
+/// `PATH/METHOD`, as usage plans name a method.
+fn method_key(method: &PlannedMethod) -> String {
+    format!("{}/{}", method.resource_path, method.name)
 }
 
 /// Refuses what is beyond the limits of the stage's settings.
@@ -79,11 +66,12 @@ pub(super) fn check_stage(
     method: &PlannedMethod,
     deployed: &DeployedStage,
 ) -> Result<(), Failure> {
-    let Some(setting) = setting(deployed, method) else { return Ok(()) };
+    let setting = settings_for(&deployed.stage, &method.resource_path, &method.name);
+    let Some(setting) = setting else { return Ok(()) };
     if setting.throttling_rate_limit < 0.0 || setting.throttling_burst_limit < 0 {
         return Ok(());
     }
-    let name = format!("s/{}/{}/{}", request.api_id, request.stage, method_key(method, false));
+    let name = format!("s/{}/{}/{}", request.api_id, request.stage, method_key(method));
     #[expect(clippy::cast_precision_loss, reason = "bursts are small numbers")]
     let burst = setting.throttling_burst_limit as f64;
     granted(gateway, name, setting.throttling_rate_limit, burst)
@@ -98,7 +86,7 @@ pub(super) fn check_plan(
     key: &str,
 ) -> Result<(), Failure> {
     let stage = plan.api_stages.iter().find(|at| at.api_id == request.api_id && at.stage == request.stage);
-    let path = method_key(method, false);
+    let path = method_key(method);
     if let Some(limits) = stage.and_then(|stage| stage.throttle.get(&path)) {
         check_limits(gateway, limits, format!("m/{}/{key}/{}/{}{path}", plan.id, request.api_id, request.stage))?;
     }
