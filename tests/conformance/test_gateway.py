@@ -694,6 +694,75 @@ def test_an_event_is_put_by_a_session_of_the_role(api, server, name):
     assert api.call("/missing", "POST", {"a": 1}).json() == {"message": "Internal server error"}
 
 
+def test_a_message_is_sent_to_a_queue_by_path(api, server, name):
+    sqs = server.client("sqs")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
+    role = functions.create_role(server, name, functions.allow("sqs:SendMessage"), trust=trust)
+    where = api.method("/", "POST")
+    api.client.put_integration(
+        **where, type="AWS", integrationHttpMethod="POST", credentials=role,
+        uri=f"arn:aws:apigateway:{REGION}:sqs:path/{ACCOUNT}/{name}",
+        requestParameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+        requestTemplates={"application/json": "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"},
+    )
+    api.answers(where, {"200": {"responseTemplates": {"application/json": '{"done": true}'}}, "500": {"selectionPattern": "[45]..", }})
+    api.deploy()
+    answer = api.call("/", "POST", {"a": "b & c"})
+    assert (answer.status, answer.json()) == (200, {"done": True}), answer.text
+    [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    assert json.loads(message["Body"]) == {"a": "b & c"}
+
+
+def test_a_message_is_published_by_action(api, server, name):
+    topic = server.client("sns").create_topic(Name=name)["TopicArn"]
+    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
+    role = functions.create_role(server, name, functions.allow("sns:Publish"), trust=trust)
+    where = api.method("/", "POST", requestParameters={"method.request.querystring.text": False})
+    api.client.put_integration(
+        **where, type="AWS", integrationHttpMethod="POST", credentials=role,
+        uri=f"arn:aws:apigateway:{REGION}:sns:action/Publish",
+        requestParameters={"integration.request.querystring.TopicArn": f"'{topic}'",
+                           "integration.request.querystring.Message": "method.request.querystring.text"},
+    )
+    api.answers(where, {"200": {}, "500": {"selectionPattern": "[45].."}})
+    api.deploy()
+    answer = api.call("/?text=hello", "POST")
+    assert answer.status == 200 and "MessageId" in answer.text, answer.text
+    assert api.call("/", "POST").status == 500
+
+
+def test_an_item_is_put_into_a_table(api, server, name):
+    tables = server.client("dynamodb")
+    tables.create_table(TableName=name, BillingMode="PAY_PER_REQUEST",
+                        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}])
+    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
+    role = functions.create_role(server, name, functions.allow("dynamodb:PutItem"), trust=trust)
+    where = api.method("/{id}", "PUT")
+    template = '{"TableName": "%s", "Item": {"id": {"S": "$input.params(\'id\')"}, "n": {"N": "$input.path(\'$.n\')"}}}' % name
+    api.client.put_integration(
+        **where, type="AWS", integrationHttpMethod="POST", credentials=role,
+        uri=f"arn:aws:apigateway:{REGION}:dynamodb:action/PutItem", requestTemplates={"application/json": template},
+    )
+    wrong = {"selectionPattern": "400", "responseTemplates": {"application/json": '{"why": $input.json("$.message")}'}}
+    api.answers(where, {"200": {}, "422": wrong})
+    api.deploy()
+    assert api.call("/7", "PUT", {"n": 5}).status == 200
+    assert tables.get_item(TableName=name, Key={"id": {"S": "7"}})["Item"] == {"id": {"S": "7"}, "n": {"N": "5"}}
+    answer = api.call("/8", "PUT", {"n": "many"})
+    assert answer.status == 422 and answer.json()["why"], answer.text
+
+
+def test_without_credentials_no_service_is_asked(api):
+    where = api.method("/", "POST")
+    api.client.put_integration(**where, type="AWS", integrationHttpMethod="POST",
+                               uri=f"arn:aws:apigateway:{REGION}:events:action/PutEvents")
+    api.answers(where, {"200": {}})
+    api.deploy()
+    assert api.call("/", "POST", {}).json() == {"message": "Internal server error"}
+
+
 # Gateway responses and logs
 
 

@@ -181,6 +181,10 @@ impl RawService for Gateway {
         Address::of(head).is_some()
     }
 
+    fn body_bytes_max(&self) -> Option<usize> {
+        Some(BODY_BYTES_MAX)
+    }
+
     async fn serve(&self, call: Call, request: RawRequest) -> Response<Body> {
         self.answer(call, request).await
     }

@@ -325,7 +325,8 @@ async fn verify_raw<'s>(
         let call = call(shared, arrival, key.principal.clone(), region, seconds);
         let claimed = parts.headers.get("x-amz-content-sha256").and_then(|v| v.to_str().ok());
         if raw.style() == RawStyle::Http {
-            return verify_whole(shared, arrival, presented, &key, call, body).await;
+            let bytes_max = raw.body_bytes_max().unwrap_or(shared.options.body_bytes_max);
+            return verify_whole(shared, arrival, presented, &key, call, body, bytes_max).await;
         }
         let claim = PayloadHash::Claimed(claimed_hash(presented, claimed)?);
         let signed = signed_request(arrival, PathStyle::Verbatim, claim);
@@ -354,9 +355,10 @@ async fn verify_whole<'s>(
     key: &AccessKey,
     call: Call,
     body: Incoming,
+    bytes_max: usize,
 ) -> Result<VerifiedRaw<'s>, ServiceError> {
     let (options, dialect) = (&shared.options, Dialect::Rest);
-    let taken = intake::take(body, "requested", options.body_bytes_max, options.body_ms_max, &shared.room).await?;
+    let taken = intake::take(body, "requested", bytes_max, options.body_ms_max, &shared.room).await?;
     let signed = signed_request(arrival, PathStyle::Normalized, PayloadHash::Body(&taken.body));
     presented.verify(&signed, &key.secret, &shared.keys).map_err(|r| r.into_error(dialect))?;
     let whole = http_body_util::Full::new(taken.body.clone());

@@ -54,6 +54,12 @@ pub trait RawService: Send + Sync + 'static {
     /// Whether a request without an AWS signature is this service's; it then comes with [`cauce_core::Principal::Anonymous`].
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool;
 
+    /// The largest body of a signed request that is read whole before it is verified, in bytes, where it is not the front
+    /// door's [`crate::FrontOptions::body_bytes_max`]. Only [`RawStyle::Http`] reads so.
+    fn body_bytes_max(&self) -> Option<usize> {
+        None
+    }
+
     /// Answers a request. Nothing may be made durable before [`Payload::next`] has returned `None`.
     async fn serve(&self, call: Call, request: RawRequest) -> Response<Body>;
 }
