@@ -473,6 +473,19 @@ def test_a_quota_is_counted_and_survives_a_kill(own_server):
     assert api.call(headers=headers).json() == {"message": "Limit Exceeded"}
 
 
+def test_usage_is_told_by_day(api):
+    key, plan = with_plan(api, quota={"limit": 3, "period": "WEEK"})
+    for _ in range(2):
+        assert api.call(headers={"x-api-key": key["value"]}).status == 200
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    usage = api.client.get_usage(usagePlanId=plan["id"], startDate=today, endDate=today)
+    assert (usage["usagePlanId"], usage["items"]) == (plan["id"], {key["id"]: [[2, 1]]})
+    assert api.client.get_usage(usagePlanId=plan["id"], startDate=today, endDate=today, keyId="other")["items"] == {}
+    for start, end in [("2026-01-01", "2026-12-31"), ("2026-02-02", "2026-02-01"), ("yesterday", today)]:
+        with pytest.raises(api.client.exceptions.BadRequestException):
+            api.client.get_usage(usagePlanId=plan["id"], startDate=start, endDate=end)
+
+
 def test_a_stage_throttles_a_method(api):
     api.mock("/", "GET")
     api.mock("/free", "GET")

@@ -20,6 +20,7 @@
 //! | kind | key | row |
 //! |---|---|---|
 //! | 0x0B80 | account, region, plan, key, day on which the quota's period began | requests, a counter |
+//! | 0x0B81 | account, region, plan, key, day | requests, a counter |
 
 use bytes::Bytes;
 use cauce_core::{Account, Region};
@@ -38,6 +39,7 @@ pub(crate) const PLAN_KEY: Kind = Kind::new(0x0B0A);
 pub(crate) const KEY_PLAN: Kind = Kind::new(0x0B0B);
 pub(crate) const ACCOUNT: Kind = Kind::new(0x0B0C);
 pub(crate) const USAGE: Kind = Kind::new(0x0B80);
+pub(crate) const DAILY_USAGE: Kind = Kind::new(0x0B81);
 
 /// The rows of a range.
 pub(crate) type Range = (Bytes, Bytes);
@@ -151,4 +153,9 @@ pub(crate) fn account(place: &Place) -> Bytes {
 /// How many requests a key has made under a plan since `day` (of 1970), on which the quota's period began.
 pub(crate) fn usage(place: &Place, plan: &str, key: &str, day: i64) -> Bytes {
     place.key(USAGE).str(plan).str(key).u64(day.unsigned_abs()).build()
+}
+
+/// How many requests a key has made under a plan on a day (of 1970).
+pub(crate) fn daily_usage(place: &Place, plan: &str, key: &str, day: i64) -> Bytes {
+    place.key(DAILY_USAGE).str(plan).str(key).u64(day.unsigned_abs()).build()
 }

@@ -42,6 +42,7 @@ mod rest_api;
 mod service;
 mod stage;
 mod tag;
+mod usage;
 mod usage_plan;
 mod usage_plan_key;
 mod vtl;

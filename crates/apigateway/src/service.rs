@@ -207,5 +207,6 @@ pub fn api(gateway: Arc<ApiGateway>) -> Api<ApiGateway> {
     let api = crate::api_key::operations(api);
     let api = crate::usage_plan::operations(api);
     let api = crate::usage_plan_key::operations(api);
+    let api = crate::usage::operations(api);
     crate::account::operations(api)
 }
