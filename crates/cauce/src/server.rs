@@ -131,6 +131,7 @@ impl Server {
             cauce_s3::resource_types(&s3),
             cauce_lambda::resource_types(&lambda),
             cauce_eventbridge::resource_types(&events),
+            cauce_sqs::resource_types(&sqs),
             scheduler::resource_types(&scheduler),
             cauce_sns::resource_types(&sns),
             cauce_dynamodb::resource_types(&tables),
@@ -170,6 +171,7 @@ impl Server {
 
         delivery.start().await?;
         stacks.resume().await?;
+        cauce_sqs::resume_moves(&sqs).await?;
         let workers = vec![
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),

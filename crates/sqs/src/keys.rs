@@ -9,6 +9,7 @@
 //! | 0x0805 | life, deduplication id or hash, group where the scope is the group | a FIFO message that was sent lately |
 //! | 0x0806 | life, expiry (µs), key of 0x0805 without its kind | the same, in the order of their expiry |
 //! | 0x0807 | life | messages of a queue that is gone: to be swept |
+//! | 0x0808 | account, region, source queue, start (µs), latest first | a message move task |
 //!
 //! A *life* is what a queue is between its creation and its purge or deletion, and between two purges: a random number. Everything
 //! about messages lies under it, so that a purge is one small write whatever the queue holds.
@@ -24,6 +25,7 @@ pub(crate) const COUNT: Kind = Kind::new(0x0804);
 pub(crate) const SENT: Kind = Kind::new(0x0805);
 pub(crate) const SENT_EXPIRY: Kind = Kind::new(0x0806);
 pub(crate) const GONE: Kind = Kind::new(0x0807);
+pub(crate) const MOVE_TASK: Kind = Kind::new(0x0808);
 
 /// A queue, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,6 +142,19 @@ pub(crate) fn read_gone(key: &[u8]) -> Result<Life, KeyError> {
 /// The kinds whose rows lie under a life, in the order in which a sweep removes them.
 pub(crate) fn of_life(life: Life) -> [(Bytes, Bytes); 5] {
     [CONTENT, STANDING, COUNT, SENT, SENT_EXPIRY].map(|kind| Key::new(kind).u64(life).prefix_range())
+}
+
+pub(crate) fn move_task(source: &QueueId, task: u64) -> Bytes {
+    within(MOVE_TASK, source.account, &source.region).str(&source.name).u64_desc(task).build()
+}
+
+/// The tasks of a source queue, the latest first.
+pub(crate) fn move_tasks(source: &QueueId) -> (Bytes, Bytes) {
+    within(MOVE_TASK, source.account, &source.region).str(&source.name).prefix_range()
+}
+
+pub(crate) fn all_move_tasks() -> (Bytes, Bytes) {
+    Key::new(MOVE_TASK).prefix_range()
 }
 
 pub(crate) fn read_queue(key: &[u8]) -> Result<QueueId, KeyError> {

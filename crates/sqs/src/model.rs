@@ -6,7 +6,8 @@ use cauce_core::{Arn, Timestamp};
 use cauce_store::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Life;
+use crate::keys::{Life, QueueId};
+use crate::settings::{Numbers, READABLE, shown};
 
 /// A queue with its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,24 @@ pub(crate) struct Queue {
 
 impl Record for Queue {
     const VERSION: u8 = 1;
+}
+
+impl Queue {
+    /// What a queue's attributes are where nothing is set.
+    pub(crate) fn default_attributes(id: &QueueId) -> BTreeMap<String, String> {
+        let fifo = id.name.ends_with(".fifo").then(Fifo::default);
+        let settings = Settings { fifo, ..Settings::default() };
+        let queue = Queue {
+            life: 0,
+            created: Timestamp::EPOCH,
+            modified: Timestamp::EPOCH,
+            purged: None,
+            settings,
+            tags: BTreeMap::new(),
+        };
+        let value = |name: &&str| Some(((*name).to_owned(), shown(id, &queue, Numbers::default(), name)?));
+        READABLE.iter().filter_map(value).collect()
+    }
 }
 
 /// What `SetQueueAttributes` sets.

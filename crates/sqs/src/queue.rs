@@ -70,7 +70,7 @@ pub(crate) struct QueueList {
     next_token: Option<String>,
 }
 
-fn flat_urls<S: serde::Serializer>(list: &Vec<String>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn flat_urls<S: serde::Serializer>(list: &Vec<String>, serializer: S) -> Result<S::Ok, S::Error> {
     cauce_wire::flattened("$cauce::Flat QueueUrl", list, serializer)
 }
 
@@ -129,6 +129,25 @@ fn check_name(name: &str, fifo: bool) -> Result<(), Error> {
     }))
 }
 
+/// How many entries a page has.
+pub(crate) fn page_limit(max_results: Option<i64>) -> Result<usize, Error> {
+    let Some(max) = max_results else { return Ok(LIST_MAX) };
+    let limit = usize::try_from(max).ok().filter(|max| (1..=LIST_MAX).contains(max));
+    limit.ok_or_else(|| {
+        Error::value(max, "MaxResults", &format!("MaxResults must be an integer between 1 and {LIST_MAX}"))
+    })
+}
+
+/// The queue after which a page begins.
+pub(crate) fn page_after(token: Option<&str>, max_results: Option<i64>) -> Result<Option<String>, Error> {
+    let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
+    if max_results.is_none() {
+        return Err(Error::Missing("MaxResults".to_owned()));
+    }
+    let name = hex::decode(token).ok().and_then(|name| String::from_utf8(name).ok());
+    name.map(Some).ok_or_else(|| Error::Value("Invalid or expired next token.".to_owned()))
+}
+
 impl Sqs {
     pub(crate) async fn create_queue(self: Arc<Self>, call: Call, input: CreateQueue) -> Result<QueueAddress, Error> {
         let name = required(input.queue_name.as_deref(), "QueueName")?;
@@ -144,10 +163,20 @@ impl Sqs {
         attributes: &BTreeMap<String, String>,
         tags: BTreeMap<String, String>,
     ) -> Result<Arc<Held>, Error> {
+        crate::tags::check(&tags)?;
+        self.create_tagged(id, attributes, tags).await
+    }
+
+    /// As [`Sqs::create`], with tags that are not checked: those of AWS may be among them.
+    pub(crate) async fn create_tagged(
+        &self,
+        id: &QueueId,
+        attributes: &BTreeMap<String, String>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Arc<Held>, Error> {
         check_name(&id.name, attributes.contains_key("FifoQueue"))?;
         let settings = Settings::create(&id.name, attributes)?;
         self.check_settings(id, &settings, attributes).await?;
-        crate::tags::check(&tags)?;
         let _changing = self.changing.lock().await;
         match self.load(id).await {
             Ok(held) => match first_difference(id, &held.queue, &settings, attributes) {
@@ -212,23 +241,13 @@ impl Sqs {
     }
 
     pub(crate) async fn list_queues(self: Arc<Self>, call: Call, input: ListQueues) -> Result<QueueList, Error> {
-        let limit = match input.max_results {
-            Some(max) => usize::try_from(max).ok().filter(|max| (1..=LIST_MAX).contains(max)).ok_or_else(|| {
-                Error::value(max, "MaxResults", &format!("MaxResults must be an integer between 1 and {LIST_MAX}"))
-            })?,
-            None => LIST_MAX,
-        };
+        let limit = page_limit(input.max_results)?;
         let prefix = input.queue_name_prefix.as_deref().unwrap_or_default();
         let mut range = RangeReq::new(keys::queues(call.account, &call.region, prefix), limit);
-        if let Some(after) = input.next_token.as_deref().filter(|token| !token.is_empty()) {
-            let invalid = || Error::Value("Invalid or expired next token.".to_owned());
-            if input.max_results.is_none() {
-                return Err(Error::Missing("MaxResults".to_owned()));
-            }
-            let name = hex::decode(after).ok().and_then(|name| String::from_utf8(name).ok()).ok_or_else(invalid)?;
+        if let Some(name) = page_after(input.next_token.as_deref(), input.max_results)? {
             let last = keys::queue(&QueueId { account: call.account, region: call.region.clone(), name });
             if last < range.start || last >= range.end {
-                return Err(invalid());
+                return Err(Error::Value("Invalid or expired next token.".to_owned()));
             }
             range = range.after(&last);
         }

@@ -241,6 +241,32 @@ pub fn api(service: Arc<Sqs>) -> Api<Sqs> {
     .operation(on_queue!("ListQueueTags", list_queue_tags, crate::queue::OneQueue))
     .operation(on_queue!("AddPermission", add_permission, crate::permission::AddPermission))
     .operation(on_queue!("RemovePermission", remove_permission, crate::permission::RemovePermission))
+    .operation(on_queue!(
+        "ListDeadLetterSourceQueues",
+        list_dead_letter_source_queues,
+        crate::redrive::ListDeadLetterSourceQueues
+    ))
+    .operation(
+        Operation::new("StartMessageMoveTask", Sqs::start_message_move_task)
+            .resource(|call, i: &crate::redrive::StartMessageMoveTask| by_arn(call, i.source_arn.clone()))
+            .resource_policy(Sqs::queue_policy),
+    )
+    .operation(
+        Operation::new("ListMessageMoveTasks", Sqs::list_message_move_tasks)
+            .resource(|call, i: &crate::redrive::ListMessageMoveTasks| by_arn(call, i.source_arn.clone()))
+            .resource_policy(Sqs::queue_policy),
+    )
+    .operation(
+        Operation::new("CancelMessageMoveTask", Sqs::cancel_message_move_task)
+            .resource(|call, i: &crate::redrive::CancelMessageMoveTask| {
+                by_arn(call, crate::redrive::source_of(i.task_handle.as_deref()))
+            })
+            .resource_policy(Sqs::queue_policy),
+    )
+}
+
+fn by_arn(call: &Call, arn: Option<String>) -> Vec<String> {
+    vec![arn.unwrap_or_else(|| call.arn("sqs", "*").to_string())]
 }
 
 fn named(call: &Call, name: Option<&str>, account: Option<&str>) -> Vec<String> {
