@@ -1,5 +1,6 @@
 //! The service, the queues it holds, and the one table of its operations.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -122,14 +123,14 @@ impl Sqs {
     }
 
     /// Makes `tx` depend on the queue as it is: it is deleted, purged or changed either before or after.
-    pub(crate) async fn confirm(&self, tx: &Tx, held: &Held) -> Result<Queue, Error> {
+    pub(crate) async fn confirm<'h>(&self, tx: &Tx, held: &'h Held) -> Result<Cow<'h, Queue>, Error> {
         let row = tx.get(&keys::queue(&held.id)).await?.ok_or(Error::NoQueue)?;
         if row == held.row {
-            return Ok(held.queue.clone());
+            return Ok(Cow::Borrowed(&held.queue));
         }
         let queue: Queue = crate::receive::decode(&row)?;
         if queue.life == held.stock.life {
-            return Ok(queue);
+            return Ok(Cow::Owned(queue));
         }
         let message = "The queue is being purged.";
         Err(Error::Other(ServiceError::new(503, "ServiceUnavailable", message)))
