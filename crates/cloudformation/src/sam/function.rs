@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha1::{Digest as _, Sha1};
 
 use super::globals::Globals;
-use super::{Context, Invalid, Made, event, policy, properties, resource};
+use super::{Context, Invalid, Made, api, attributes, event, policy, properties, resource};
 
 /// The type.
 pub(super) const TYPE: &str = "AWS::Serverless::Function";
@@ -73,6 +73,8 @@ pub(super) struct Expanded {
     pub(super) resources: Made,
     /// Names that only SAM knows, with the logical ids they stand for.
     pub(super) renamed: Vec<(String, String)>,
+    /// The methods of APIs that it answers.
+    pub(super) apis: Vec<api::ApiEvent>,
 }
 
 /// The function as its events see it.
@@ -136,6 +138,7 @@ pub(super) fn expand(id: &str, value: &Value, globals: &Globals, context: &Conte
         target.arn = json!({ "Ref": &alias_id });
         made.extend(resources);
     }
+    let mut apis = Vec::new();
     let mut role = role(id, &given)?;
     if let Some(config) = given.get("EventInvokeConfig") {
         made.push(invoke_config(id, config, &target, alias.as_deref(), whole, &mut role, context)?);
@@ -148,6 +151,12 @@ pub(super) fn expand(id: &str, value: &Value, globals: &Globals, context: &Conte
             return Err(invalid("Type of property 'Events' is invalid.".to_owned()));
         };
         for (name, source) in events {
+            if source.get("Type").and_then(Value::as_str) == Some("Api") {
+                let (event, permission) = api::expand_event(name, source, &target, context)?;
+                apis.push(event);
+                made.extend(permission);
+                continue;
+            }
             made.extend(event::expand(name, source, &target, &mut role)?);
         }
     }
@@ -161,7 +170,7 @@ pub(super) fn expand(id: &str, value: &Value, globals: &Globals, context: &Conte
         &["Condition", "DeletionPolicy", "DependsOn", "Metadata", "UpdatePolicy", "UpdateReplacePolicy"],
     );
     made.insert(0, (id.to_owned(), resource("AWS::Lambda::Function", lambda, &own)));
-    Ok(Expanded { resources: made, renamed })
+    Ok(Expanded { resources: made, renamed, apis })
 }
 
 fn check_names(id: &str, given: &Map<String, Value>) -> Result<(), Invalid> {
@@ -185,10 +194,6 @@ fn check_names(id: &str, given: &Map<String, Value>) -> Result<(), Invalid> {
         return Err(Invalid::resource(id, why));
     }
     Ok(())
-}
-
-fn attributes(whole: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
-    names.iter().filter_map(|name| Some(((*name).to_owned(), whole.get(*name)?.clone()))).collect()
 }
 
 /// The tags as a list, SAM's own first.
@@ -317,7 +322,7 @@ fn publish(
 }
 
 /// The first ten hexadecimal digits of the SHA-1 of the compact JSON with sorted keys and ASCII only: SAM's own name-giving.
-fn hash_of(value: &Value) -> String {
+pub(super) fn hash_of(value: &Value) -> String {
     let mut ascii = String::new();
     for c in value.to_string().chars() {
         if c.is_ascii() {

@@ -45,13 +45,40 @@ const FUNCTION: &[&str] = &[
     "VpcConfig",
 ];
 
+/// What an API may take from `Globals`.
+const API: &[&str] = &[
+    "AccessLogSetting",
+    "AlwaysDeploy",
+    "Auth",
+    "BinaryMediaTypes",
+    "CacheClusterEnabled",
+    "CacheClusterSize",
+    "CanarySetting",
+    "Cors",
+    "DefinitionUri",
+    "Domain",
+    "EndpointAccessMode",
+    "EndpointConfiguration",
+    "GatewayResponses",
+    "MergeDefinitions",
+    "MethodSettings",
+    "MinimumCompressionSize",
+    "Name",
+    "OpenApiVersion",
+    "PropagateTags",
+    "SecurityPolicy",
+    "TracingEnabled",
+    "Variables",
+];
+
 /// The sections that SAM knows; those of types that are not supported matter only once such a resource comes.
 const SECTIONS: &[&str] = &["Api", "Function", "HttpApi", "LayerVersion", "SimpleTable", "StateMachine"];
 
-/// What `Globals` says of functions.
+/// What `Globals` says of functions and APIs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Globals {
     function: Map<String, Value>,
+    api: Map<String, Value>,
 }
 
 /// Reads the section.
@@ -63,18 +90,21 @@ pub(super) fn read(section: Option<&Value>) -> Result<Globals, Invalid> {
         let known = quoted(SECTIONS);
         return Err(invalid(format!("'{unknown}' is not supported. Must be one of the following values - [{known}]")));
     }
-    let function = match section.get("Function") {
-        None => Map::new(),
-        Some(Value::Object(function)) => function.clone(),
-        Some(_) => return Err(invalid("Value of ${section} must be a dictionary".to_owned())),
+    let read = |name: &str, supported: &[&str]| {
+        let given = match section.get(name) {
+            None => Map::new(),
+            Some(Value::Object(given)) => given.clone(),
+            Some(_) => return Err(invalid("Value of ${section} must be a dictionary".to_owned())),
+        };
+        match given.keys().find(|name| !supported.contains(&name.as_str())) {
+            None => Ok(given),
+            Some(unknown) => Err(invalid(format!(
+                "'{unknown}' is not a supported property of '{name}'. Must be one of the following values - [{}]",
+                quoted(supported)
+            ))),
+        }
     };
-    if let Some(unknown) = function.keys().find(|name| !FUNCTION.contains(&name.as_str())) {
-        let known = quoted(FUNCTION);
-        return Err(invalid(format!(
-            "'{unknown}' is not a supported property of 'Function'. Must be one of the following values - [{known}]"
-        )));
-    }
-    Ok(Globals { function })
+    Ok(Globals { function: read("Function", FUNCTION)?, api: read("Api", API)? })
 }
 
 fn quoted(names: &[&str]) -> String {
@@ -84,13 +114,22 @@ fn quoted(names: &[&str]) -> String {
 impl Globals {
     /// The properties of a function, with what `Globals` adds unless `ignored` names it.
     pub(super) fn merged(&self, own: &Map<String, Value>, ignored: Option<&Value>) -> Map<String, Value> {
+        Globals::added(&self.function, own, ignored)
+    }
+
+    /// The properties of an API, as [`Globals::merged`].
+    pub(super) fn merged_api(&self, own: &Map<String, Value>, ignored: Option<&Value>) -> Map<String, Value> {
+        Globals::added(&self.api, own, ignored)
+    }
+
+    fn added(globals: &Map<String, Value>, own: &Map<String, Value>, ignored: Option<&Value>) -> Map<String, Value> {
         let skip = |name: &str| match ignored {
             Some(Value::String(all)) => all == "*",
             Some(Value::Array(names)) => names.iter().any(|one| one.as_str() == Some(name)),
             _ => false,
         };
         let mut out = own.clone();
-        for (name, global) in self.function.iter().filter(|(name, _)| !skip(name)) {
+        for (name, global) in globals.iter().filter(|(name, _)| !skip(name)) {
             let merged = match own.get(name) {
                 // A list of architectures has one member; two of them would be wrong.
                 Some(local) if name == "Architectures" => local.clone(),

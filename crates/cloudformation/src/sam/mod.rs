@@ -3,9 +3,11 @@
 //! AWS: *AWS SAM Developer Guide*, "AWS SAM template anatomy" and "Generated CloudFormation resources". Pure: the same template
 //! and parameters always give the same result, with the names that SAM gives.
 //!
-//! What is not supported is refused by name: every `AWS::Serverless::*` type but `Function` and `SimpleTable`, deployment preferences, function
-//! URLs, events of API, S3 and other sources.
+//! What is not supported is refused by name: every `AWS::Serverless::*` type but `Api`, `Function` and `SimpleTable`, deployment
+//! preferences, function URLs, events of S3 and other sources. The hash in the name of a deployment is of the same document as
+//! SAM's, but not the same hash.
 
+mod api;
 mod event;
 mod function;
 mod globals;
@@ -45,6 +47,8 @@ type Made = Vec<(String, Value)>;
 struct Context<'a> {
     /// What `Ref` gives for each parameter.
     parameters: &'a BTreeMap<String, Value>,
+    /// The resources of the template.
+    resources: &'a Map<String, Value>,
 }
 
 impl Context<'_> {
@@ -71,7 +75,6 @@ impl Context<'_> {
 /// All that is wrong, in one message as SAM words it: `Transform AWS::Serverless-2016-10-31 failed with: ...`.
 pub fn transform(document: &Value, parameters: &BTreeMap<String, Value>) -> Result<Value, TemplateError> {
     let Value::Object(root) = document else { return Err(TemplateError::format("unsupported structure.")) };
-    let context = Context { parameters };
     let mut errors = Vec::new();
     let globals = globals::read(root.get("Globals")).unwrap_or_else(|error| {
         errors.push(error);
@@ -79,15 +82,20 @@ pub fn transform(document: &Value, parameters: &BTreeMap<String, Value>) -> Resu
     });
     let empty = Map::new();
     let given = root.get("Resources").and_then(Value::as_object).unwrap_or(&empty);
+    let context = Context { parameters, resources: given };
     let mut resources = Map::new();
     let mut renamed = Vec::new();
+    let mut events = Vec::new();
     for (id, resource) in given {
         let type_name = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
         let made = match type_name {
             function::TYPE => function::expand(id, resource, &globals, &context).map(|expanded| {
                 renamed.extend(expanded.renamed);
+                events.extend(expanded.apis);
                 expanded.resources
             }),
+            // APIs come last: their methods are events of functions.
+            api::TYPE => continue,
             simple_table::TYPE => simple_table::expand(id, resource),
             other if other.starts_with("AWS::Serverless::") => {
                 Err(Invalid::resource(id, format!("The resource type {other} is not supported.")))
@@ -98,6 +106,18 @@ pub fn transform(document: &Value, parameters: &BTreeMap<String, Value>) -> Resu
             Ok(made) => errors.extend(add(&mut resources, given, id, made)),
             Err(error) => errors.push(error),
         }
+    }
+    let mut apis = apis(given, &globals, &events);
+    apis.retain(|api| match api {
+        Ok(_) => true,
+        Err(error) => {
+            errors.push(error.clone());
+            false
+        }
+    });
+    for (id, expanded) in apis.into_iter().flatten() {
+        renamed.extend(expanded.renamed);
+        errors.extend(add(&mut resources, given, &id, expanded.resources));
     }
     if !errors.is_empty() {
         let found = errors.len();
@@ -117,6 +137,31 @@ pub fn transform(document: &Value, parameters: &BTreeMap<String, Value>) -> Resu
         rename(&mut out, &renamed);
     }
     Ok(out)
+}
+
+/// Expands every API, the one that nobody has written among them.
+fn apis(
+    given: &Map<String, Value>,
+    globals: &globals::Globals,
+    events: &[api::ApiEvent],
+) -> Vec<Result<(String, api::Expanded), Invalid>> {
+    let empty = Map::new();
+    let written = given.iter().filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(api::TYPE));
+    let mut wanted: Vec<(&str, &Map<String, Value>, Map<String, Value>)> = Vec::new();
+    for (id, resource) in written {
+        let whole = resource.as_object().unwrap_or(&empty);
+        let own = whole.get("Properties").and_then(Value::as_object).unwrap_or(&empty);
+        wanted.push((id, whole, globals.merged_api(own, whole.get("IgnoreGlobals"))));
+    }
+    if events.iter().any(|event| event.is_of(api::IMPLICIT)) {
+        let own = properties([("StageName", Some("Prod".into()))]);
+        wanted.push((api::IMPLICIT, &empty, globals.merged_api(&own, None)));
+    }
+    let expand = |(id, whole, given): (&str, &Map<String, Value>, Map<String, Value>)| {
+        let own: Vec<api::ApiEvent> = events.iter().filter(|event| event.is_of(id)).cloned().collect();
+        Ok((id.to_owned(), api::expand(id, whole, &given, &own)?))
+    };
+    wanted.into_iter().map(expand).collect()
 }
 
 /// Adds what a resource became; a made resource must not take the name of one that the author wrote.
@@ -167,6 +212,11 @@ fn rename_in_text(text: &mut String, renamed: &[(String, String)]) {
             *text = text.replace(&from, &format!("${{{to}}}"));
         }
     }
+}
+
+/// Those attributes of a resource that are named.
+fn attributes(whole: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), whole.get(*name)?.clone()))).collect()
 }
 
 /// A resource of CloudFormation.

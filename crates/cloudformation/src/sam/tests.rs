@@ -27,10 +27,16 @@ fn normal(value: &Value) -> Value {
     }
 }
 
+/// The document with the hashes in the names of deployments replaced: SAM hashes its own writing of the API.
+fn without_hashes(document: &Value) -> Value {
+    let hash = regex_lite::Regex::new("(Deployment|deployment id: )[0-9a-f]{10,40}").unwrap();
+    serde_json::from_str(&hash.replace_all(&document.to_string(), "${1}HASH")).unwrap()
+}
+
 fn check(template: &str, expect: &str) {
     let document = parse(template, Aliases::Refused).unwrap();
-    let mut made = transform(&document, &defaults(&document)).unwrap();
-    let expect: Value = serde_json::from_str(expect).unwrap();
+    let mut made = without_hashes(&transform(&document, &defaults(&document)).unwrap());
+    let expect = without_hashes(&serde_json::from_str(expect).unwrap());
     let expected = expect.get("Resources").unwrap().as_object().unwrap();
     let resources = made.get_mut("Resources").unwrap().as_object_mut().unwrap();
     assert_eq!(resources.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
@@ -59,6 +65,21 @@ fn aliases_policies_and_every_source_become_what_sam_makes_of_them() {
 #[test]
 fn topics_with_queues_in_between_and_schedules_become_what_sam_makes_of_them() {
     check(include_str!("../../tests/sam/sources.yaml"), include_str!("../../tests/sam/sources.json"));
+}
+
+#[test]
+fn functions_without_an_api_get_one() {
+    check(include_str!("../../tests/sam/implicit_api.yaml"), include_str!("../../tests/sam/implicit_api.json"));
+}
+
+#[test]
+fn an_api_with_everything_becomes_what_sam_makes_of_it() {
+    check(include_str!("../../tests/sam/api.yaml"), include_str!("../../tests/sam/api.json"));
+}
+
+#[test]
+fn an_api_of_its_own_document_keeps_it() {
+    check(include_str!("../../tests/sam/api_body.yaml"), include_str!("../../tests/sam/api_body.json"));
 }
 
 #[test]
@@ -118,8 +139,36 @@ fn what_is_wrong_or_unsupported_is_named() {
     let event =
         |kind: &str, properties: Value| function(&json!({"Events": {"E": {"Type": kind, "Properties": properties}}}));
     refused(
-        &event("Api", json!({"Path": "/", "Method": "get"})),
-        "Resource with id [F] is invalid. Event with id [E] is invalid. Events of type Api are not supported.",
+        &event("HttpApi", json!({"Path": "/", "Method": "get"})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. Events of type HttpApi are not supported.",
+    );
+    refused(
+        &event("Api", json!({"Path": "/", "Method": "grab"})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. API method \"grab\" is not a method.",
+    );
+    refused(
+        &event("Api", json!({"Path": "/", "Method": "get", "RestApiId": "r"})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. RestApiId must be a valid reference to an \
+         'AWS::Serverless::Api' in same template.",
+    );
+    refused(
+        &event("Api", json!({"Path": "/", "Method": "get", "Auth": {"Authorizer": "A"}})),
+        "Resource with id [F] is invalid. Event with id [E] is invalid. Unable to set Authorizer [A] on API method [get] for path \
+         [/] because it wasn't defined in the API's Authorizers.",
+    );
+    let api = |properties: Value| json!({"A": {"Type": "AWS::Serverless::Api", "Properties": properties}});
+    refused(&api(json!({})), "Resource with id [A] is invalid. Missing required property 'StageName'.");
+    refused(
+        &api(json!({"StageName": "s", "DefinitionUri": "s3://b/k"})),
+        "Resource with id [A] is invalid. property DefinitionUri is not supported.",
+    );
+    refused(
+        &api(json!({"StageName": "s", "Auth": {"DefaultAuthorizer": "N"}})),
+        "Resource with id [A] is invalid. Unable to set DefaultAuthorizer because 'N' was not defined in 'Authorizers'.",
+    );
+    refused(
+        &api(json!({"StageName": "s", "Auth": {"ResourcePolicy": {}}})),
+        "Resource with id [A] is invalid. property Auth.ResourcePolicy is not supported.",
     );
     refused(
         &event("EventBridgeRule", json!({"Pattern": {}, "Colour": 1})),
