@@ -48,6 +48,12 @@ static REST_API: ResourceSchema = ResourceSchema {
 
 fn wishes(properties: &Map<String, Value>) -> Result<CreateRestApi, ServiceError> {
     let mut members = lower(properties);
+    // SAM's templates write the slash of a media type as `~1`.
+    for one in members.get_mut("binaryMediaTypes").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(text) = one.as_str().filter(|text| text.contains("~1")) {
+            *one = text.replace("~1", "/").into();
+        }
+    }
     for name in ["body", "failOnWarnings", "mode", "parameters"] {
         members.remove(name);
     }
