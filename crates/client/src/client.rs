@@ -133,6 +133,35 @@ impl Client {
         self.send(Outgoing { service, method, path, query: Vec::new(), headers, body }).await
     }
 
+    /// A GET request of a REST service with a query, answered as it comes.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn get(&self, service: &str, path: &str, query: &[(&str, &str)]) -> Result<Incoming> {
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.send(Outgoing { service, method: Method::GET, path, query, headers: Vec::new(), body: Bytes::new() }).await
+    }
+
+    /// A request without a signature to another host that this server answers for, an API's for one.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn unsigned(
+        &self,
+        host: &str,
+        method: Method,
+        path: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Bytes,
+    ) -> Result<Incoming> {
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.endpoint)).header("host", host);
+        for (name, value) in &headers {
+            request = request.header(*name, value);
+        }
+        self.exchange(request.body(body)?).await
+    }
+
     /// A signed request that is not sent: for measurements that must not pay for signing while they run. It is good for as long
     /// as the server takes its date, five minutes on AWS. `Content-Length` is left to whoever sends it.
     ///
@@ -167,7 +196,11 @@ impl Client {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Incoming> {
-        let request = self.request(outgoing)?.map(Full::new);
+        self.exchange(self.request(outgoing)?).await
+    }
+
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Incoming> {
+        let request = request.map(Full::new);
         let exchange = async {
             let answer = self.http.request(request).await?;
             let (head, body) = answer.into_parts();

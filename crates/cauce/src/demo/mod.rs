@@ -1,6 +1,7 @@
 //! `cauce demo`: serve, build, deploy, drive, report.
 
 mod atm;
+mod orders;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use crate::server::Server;
 use cauce_client::Client;
 
 /// The systems that are built so far.
-const SYSTEMS: [&str; 1] = ["atm"];
+const SYSTEMS: [&str; 2] = ["atm", "orders"];
 
 /// The command.
 pub(crate) async fn command(args: &cli::Demo) -> Result<()> {
@@ -45,7 +46,9 @@ pub(crate) async fn command(args: &cli::Demo) -> Result<()> {
     let client = Client::new(&server.endpoint(), config.region.as_str(), config.root.clone())?;
     let mut wrong = 0;
     for system in wanted {
-        wrong += run(system, &folder, &client).await.with_context(|| format!("system {system}"))?;
+        wrong += run(system, &folder, &config.account.to_string(), &client)
+            .await
+            .with_context(|| format!("system {system}"))?;
     }
     if args.once {
         server.stop().await?;
@@ -59,13 +62,18 @@ pub(crate) async fn command(args: &cli::Demo) -> Result<()> {
 }
 
 /// Deploys and drives one system; returns how many things were not as they should be.
-async fn run(system: &str, folder: &Path, client: &Client) -> Result<usize> {
+async fn run(system: &str, folder: &Path, account: &str, client: &Client) -> Result<usize> {
     println!("\n{system}");
     let template = folder.join(system).join("template.yaml");
-    let deployment = Deployment { template: &template, stack_name: system, parameters: &[] };
+    let parameters = match system {
+        "orders" => orders::parameters(account, client.region()),
+        _ => Vec::new(),
+    };
+    let deployment = Deployment { template: &template, stack_name: system, parameters: &parameters };
     let outputs = deploy(client, &deployment, &Progress::to_stderr()).await?;
     match system {
         "atm" => atm::drive(client, &outputs).await,
+        "orders" => orders::drive(client, &outputs).await,
         other => bail!("nothing drives {other}"),
     }
 }
