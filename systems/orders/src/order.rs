@@ -23,7 +23,6 @@ impl Cents {
     /// The amount in whole units, as answers show it: `3000.0`.
     ///
     /// Two decimals of a floating point number are exact as long as the cents are below 2^53.
-    #[allow(clippy::cast_precision_loss)]
     pub fn in_units(self) -> f64 {
         self.0 as f64 / 100.0
     }

@@ -1,5 +1,7 @@
 //! Each event is counted once, in whatever order and however often it comes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside #[test]")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 

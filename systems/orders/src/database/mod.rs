@@ -7,6 +7,7 @@ mod orders;
 mod outbox;
 mod report;
 mod stock;
+mod turn;
 
 use std::time::Duration;
 
@@ -17,12 +18,13 @@ pub use orders::Placed;
 pub use outbox::{LEASE_MS, PUBLISHED_AGAIN_AFTER_MS};
 pub use report::{Report, ReportOfClient, ReportOfProduct};
 pub use stock::{Checked, State};
+use turn::{Turns, Write};
 
 /// The version of the schema that this program reads and writes.
 const SCHEMA_VERSION: i64 = 1;
 
-/// How long a statement waits for another process's transaction on the same SQLite file.
-const BUSY_MAX_MS: u64 = 20_000;
+/// How long a statement waits for other processes' transactions on the same SQLite file: less than a function may take.
+const BUSY_MAX_MS: u64 = 8_000;
 
 /// How long to wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -47,6 +49,8 @@ pub enum Error {
     Url,
     /// The schema is of another version of this program.
     Schema(i64),
+    /// The file that orders writers cannot be locked.
+    Turn(std::io::Error),
     /// What is stored does not read.
     Stored(String),
 }
@@ -57,6 +61,7 @@ impl std::fmt::Display for Error {
             Error::Sql(cause) => write!(f, "database: {cause}"),
             Error::Url => f.write_str("the database URL must begin with sqlite: or postgres:"),
             Error::Schema(found) => write!(f, "the database has schema version {found}, not {SCHEMA_VERSION}"),
+            Error::Turn(cause) => write!(f, "the lock of the database: {cause}"),
             Error::Stored(what) => write!(f, "database: {what} does not read"),
         }
     }
@@ -82,6 +87,8 @@ enum Kind {
 pub struct Database {
     pool: AnyPool,
     kind: Kind,
+    /// Who may write to SQLite's file next.
+    turns: Option<Turns>,
 }
 
 impl Database {
@@ -98,6 +105,7 @@ impl Database {
             _ => return Err(Error::Url),
         };
         let sqlite = kind == Kind::Sqlite;
+        let path = options.database_url.path().to_owned();
         let pool = AnyPoolOptions::new()
             // A function does one thing at a time.
             .max_connections(1)
@@ -114,7 +122,8 @@ impl Database {
             })
             .connect_with(options)
             .await?;
-        let database = Database { pool, kind };
+        let turns = sqlite.then(|| Turns::beside(&path));
+        let database = Database { pool, kind, turns };
         database.prepare().await?;
         Ok(database)
     }
@@ -127,12 +136,12 @@ impl Database {
         let mut tx = self.begin().await?;
         if self.kind == Kind::Postgres {
             // Two functions may start at once; one waits here, and finds everything there.
-            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).execute(&mut *tx).await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).execute(&mut **tx).await?;
         }
         if !self.has_schema(&mut tx).await? {
             let schema = if self.kind == Kind::Postgres { POSTGRES_SCHEMA } else { SQLITE_SCHEMA };
-            tx.execute(sqlx::raw_sql(schema)).await?;
-            tx.execute(sqlx::raw_sql(START_DATA)).await?;
+            (&mut **tx).execute(sqlx::raw_sql(schema)).await?;
+            (&mut **tx).execute(sqlx::raw_sql(START_DATA)).await?;
         }
         tx.commit().await?;
         match self.schema_version().await? {
@@ -162,13 +171,11 @@ impl Database {
     }
 
     /// Begins a transaction that writes.
-    async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
-        let begun = match self.kind {
-            // SQLite has one writer: to become it at once means to wait for the other, to become it later means to fail.
-            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            Kind::Postgres => self.pool.begin().await,
-        };
-        Ok(begun?)
+    async fn begin(&self) -> Result<Write, Error> {
+        let Some(turns) = &self.turns else { return Ok(Write::new(self.pool.begin().await?, None)) };
+        let turn = turns.wait().await?;
+        // SQLite has one writer: to become it at once means to wait for the other, to become it later means to fail.
+        Ok(Write::new(self.pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
     }
 
     /// What makes a SELECT lock its rows. SQLite's writer has the whole file.

@@ -6,6 +6,7 @@
 use sqlx::Row as _;
 
 use super::{Database, Error};
+use crate::event::ProductSold;
 
 /// What an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +37,11 @@ impl Database {
         let mut tx = self.begin().await?;
         let lock = self.locking();
         let select = format!("SELECT state FROM \"order\" WHERE id = $1{lock}");
-        let state: Option<String> = sqlx::query_scalar(&select).bind(id_order).fetch_optional(&mut *tx).await?;
+        let state: Option<String> = sqlx::query_scalar(&select).bind(id_order).fetch_optional(&mut **tx).await?;
         let Some(state) = state else { return Ok(None) };
         let items = "SELECT id_product, quantity FROM order_item WHERE id_order = $1 ORDER BY id_product";
         let mut wanted: Vec<(i64, i64)> = Vec::new();
-        for row in sqlx::query(items).bind(id_order).fetch_all(&mut *tx).await? {
+        for row in sqlx::query(items).bind(id_order).fetch_all(&mut **tx).await? {
             wanted.push((row.try_get("id_product")?, row.try_get("quantity")?));
         }
         let products: Vec<i64> = wanted.iter().map(|(id, _)| *id).collect();
@@ -53,38 +54,45 @@ impl Database {
         // Every order locks products in the order of their ids, so that no two wait for each other.
         let select = format!("SELECT stock - reserved AS free FROM product WHERE id = $1{lock}");
         for (product, quantity) in &wanted {
-            let free: i64 = sqlx::query_scalar(&select).bind(*product).fetch_one(&mut *tx).await?;
+            let free: i64 = sqlx::query_scalar(&select).bind(*product).fetch_one(&mut **tx).await?;
             enough &= free >= *quantity;
         }
         if enough {
             for (product, quantity) in &wanted {
                 let reserve = "UPDATE product SET reserved = reserved + $1 WHERE id = $2";
-                sqlx::query(reserve).bind(*quantity).bind(*product).execute(&mut *tx).await?;
+                sqlx::query(reserve).bind(*quantity).bind(*product).execute(&mut **tx).await?;
             }
         }
         let (state, name) = if enough { (State::Confirmed, "confirmed") } else { (State::Rejected, "rejected") };
         let update = "UPDATE \"order\" SET state = $1 WHERE id = $2";
-        sqlx::query(update).bind(name).bind(id_order).execute(&mut *tx).await?;
+        sqlx::query(update).bind(name).bind(id_order).execute(&mut **tx).await?;
         tx.commit().await?;
         Ok(Some(Checked { state, products }))
     }
 
-    /// Takes a product of a confirmed order out of the stock, once however often it is asked; returns whether this was the time.
+    /// Takes products of confirmed orders out of the stock, each once however often it is asked; returns how many left now.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn take_out(&self, id_order: i64, id_product: i64) -> Result<bool, Error> {
+    /// [`Error`]; then none has left.
+    pub async fn take_out(&self, sold: &[ProductSold]) -> Result<usize, Error> {
+        // In the order in which everybody locks products.
+        let mut sold = sold.to_vec();
+        sold.sort_by_key(|sold| (sold.id_product, sold.id_order));
         let mut tx = self.begin().await?;
-        let insert = "INSERT INTO stock_movement (id_order, id_product, quantity) \
-                      SELECT i.id_order, i.id_product, i.quantity FROM order_item i JOIN \"order\" o ON o.id = i.id_order \
-                      WHERE i.id_order = $1 AND i.id_product = $2 AND o.state = 'confirmed' \
-                      ON CONFLICT (id_order, id_product) DO NOTHING RETURNING quantity";
-        let insert = sqlx::query_scalar(insert).bind(id_order).bind(id_product);
-        let quantity: Option<i64> = insert.fetch_optional(&mut *tx).await?;
-        let Some(quantity) = quantity else { return Ok(false) };
-        let update = "UPDATE product SET stock = stock - $1, reserved = reserved - $1 WHERE id = $2";
-        sqlx::query(update).bind(quantity).bind(id_product).execute(&mut *tx).await?;
+        let mut count = 0;
+        for ProductSold { id_order, id_product } in sold {
+            let insert = "INSERT INTO stock_movement (id_order, id_product, quantity) \
+                          SELECT i.id_order, i.id_product, i.quantity FROM order_item i JOIN \"order\" o ON o.id = i.id_order \
+                          WHERE i.id_order = $1 AND i.id_product = $2 AND o.state = 'confirmed' \
+                          ON CONFLICT (id_order, id_product) DO NOTHING RETURNING quantity";
+            let insert = sqlx::query_scalar(insert).bind(id_order).bind(id_product);
+            let quantity: Option<i64> = insert.fetch_optional(&mut **tx).await?;
+            let Some(quantity) = quantity else { continue };
+            let update = "UPDATE product SET stock = stock - $1, reserved = reserved - $1 WHERE id = $2";
+            sqlx::query(update).bind(quantity).bind(id_product).execute(&mut **tx).await?;
+            count += 1;
+        }
         tx.commit().await?;
-        Ok(true)
+        Ok(count)
     }
 }

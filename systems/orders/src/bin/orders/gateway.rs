@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// A request, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -29,6 +28,14 @@ impl Request {
     }
 }
 
+/// What is answered where there is nothing but words to say, member by member in this order.
+#[derive(Serialize)]
+struct Words<'a> {
+    #[serde(rename = "statusCode")]
+    status_code: u16,
+    body: &'a str,
+}
+
 /// An answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +53,32 @@ impl Answer {
 
     /// An answer with words: `{"statusCode":200,"body":"..."}`.
     pub fn words(status: u16, words: &str) -> Answer {
-        Answer::json(status, json!({ "statusCode": status, "body": words }).to_string())
+        match serde_json::to_string(&Words { status_code: status, body: words }) {
+            Ok(body) => Answer::json(status, body),
+            Err(cause) => Answer::json(500, format!("\"{cause}\"")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Request};
+
+    #[test]
+    fn answers_are_what_is_documented_to_the_byte() {
+        assert_eq!(
+            Answer::words(200, "Order created successfully!").body,
+            r#"{"statusCode":200,"body":"Order created successfully!"}"#
+        );
+    }
+
+    #[test]
+    fn a_request_may_lack_everything() {
+        let read = |text: &str| serde_json::from_str::<Request>(text).ok();
+        let bare = read(r#"{"body":null,"headers":null,"pathParameters":null}"#).unwrap();
+        assert_eq!((bare.body.as_deref(), bare.header("x"), bare.path_parameter("id")), (None, None, None));
+        let full = read(r#"{"headers":{"IDEMPOTENCY-key":"k"},"pathParameters":{"id":"1"},"isBase64Encoded":false}"#);
+        let full = full.unwrap();
+        assert_eq!((full.header("Idempotency-Key"), full.path_parameter("id")), (Some("k"), Some("1")));
     }
 }

@@ -53,3 +53,16 @@ async fn answer(client: &Client, table: &str, request: &Request) -> Answer {
         Err(cause) => Answer::words(500, &cause.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Cents, Summary};
+
+    #[test]
+    fn a_client_is_shown_as_documented_to_the_byte() {
+        let total = Cents(300_000).in_units();
+        let bob = Summary { name: "Bob", email: "bob@anemailprovider.com", total, last_purchase: 1_707_484_820 };
+        let expect = r#"{"name":"Bob","email":"bob@anemailprovider.com","total":3000.0,"last_purchase":1707484820}"#;
+        assert_eq!(serde_json::to_string(&bob).ok().as_deref(), Some(expect));
+    }
+}

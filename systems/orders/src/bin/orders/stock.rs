@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::event::ProductSold;
 
 use crate::cloud::Lazy;
-use crate::queue::{Batch, Failures, Record};
+use crate::queue::{Batch, Failures};
 
 pub async fn run() -> Result<(), Error> {
     let database = Lazy::from_environment()?;
@@ -13,17 +13,13 @@ pub async fn run() -> Result<(), Error> {
 }
 
 async fn answer(database: &Lazy, batch: Batch) -> Result<Failures, Error> {
-    let mut failures = Failures::default();
+    let (mut failures, mut sold) = (Failures::default(), Vec::new());
     for record in &batch.records {
-        if let Err(cause) = take_out(database, record).await {
-            failures.note(record, &cause);
+        match record.read::<ProductSold>() {
+            Ok(product) => sold.push(product),
+            Err(cause) => failures.note(record, &cause),
         }
     }
+    database.get().await?.take_out(&sold).await?;
     Ok(failures)
-}
-
-async fn take_out(database: &Lazy, record: &Record) -> Result<(), Error> {
-    let sold: ProductSold = record.read()?;
-    database.get().await?.take_out(sold.id_order, sold.id_product).await?;
-    Ok(())
 }
