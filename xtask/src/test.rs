@@ -50,6 +50,7 @@ fn unit(root: &Path) -> Result<()> {
 /// The real program with real clients.
 fn conformance(root: &Path) -> Result<()> {
     let venv = tools::python(root)?;
+    tools::postgres(root)?;
     let python = venv.join("bin/python");
     let python = python.to_str().context("the folder's name is no text")?;
     let binary = root.join("target/debug/cauce");

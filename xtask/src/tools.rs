@@ -24,6 +24,19 @@ pub(crate) fn python(root: &Path) -> Result<PathBuf> {
     Ok(venv)
 }
 
+/// Makes sure that the server of PostgreSQL is installed. The tests start one of their own; none needs to run.
+pub(crate) fn postgres(root: &Path) -> Result<()> {
+    let in_debian = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        versions.map(|version| version.path().join("bin/postgres")).any(|server| server.is_file())
+    };
+    if in_debian() || is_there("postgres", &["--version"]) {
+        return Ok(());
+    }
+    let args = ["install", "--yes", "--no-install-recommends", "postgresql"];
+    program(root, "apt-get", &args).context("the tests need PostgreSQL's server (Debian: apt-get install postgresql)")
+}
+
 /// The folder of the JavaScript clients' tests, with their packages installed.
 pub(crate) fn javascript(root: &Path) -> Result<PathBuf> {
     let folder = root.join("tests/javascript");
