@@ -147,21 +147,21 @@ fn apis(
 ) -> Vec<Result<(String, api::Expanded), Invalid>> {
     let empty = Map::new();
     let written = given.iter().filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(api::TYPE));
-    let mut wanted: Vec<(&str, &Map<String, Value>, Map<String, Value>)> = Vec::new();
+    let expand = |id: &str, whole: &Map<String, Value>, given: &Map<String, Value>| {
+        let own: Vec<api::ApiEvent> = events.iter().filter(|event| event.is_of(id)).cloned().collect();
+        Ok((id.to_owned(), api::expand(id, whole, given, &own)?))
+    };
+    let mut made = Vec::new();
     for (id, resource) in written {
         let whole = resource.as_object().unwrap_or(&empty);
         let own = whole.get("Properties").and_then(Value::as_object).unwrap_or(&empty);
-        wanted.push((id, whole, globals.merged_api(own, whole.get("IgnoreGlobals"))));
+        made.push(expand(id, whole, &globals.merged_api(own, whole.get("IgnoreGlobals"))));
     }
     if events.iter().any(|event| event.is_of(api::IMPLICIT)) {
         let own = properties([("StageName", Some("Prod".into()))]);
-        wanted.push((api::IMPLICIT, &empty, globals.merged_api(&own, None)));
+        made.push(expand(api::IMPLICIT, &empty, &globals.merged_api(&own, None)));
     }
-    let expand = |(id, whole, given): (&str, &Map<String, Value>, Map<String, Value>)| {
-        let own: Vec<api::ApiEvent> = events.iter().filter(|event| event.is_of(id)).cloned().collect();
-        Ok((id.to_owned(), api::expand(id, whole, &given, &own)?))
-    };
-    wanted.into_iter().map(expand).collect()
+    made
 }
 
 /// Adds what a resource became; a made resource must not take the name of one that the author wrote.
