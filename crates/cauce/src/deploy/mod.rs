@@ -35,10 +35,21 @@ pub(crate) async fn command(args: &cli::Deploy) -> Result<()> {
         cli::Output::Text => {
             for (name, value) in &outputs {
                 println!("{name} = {value}");
+                if let Some(here) = local_url(&args.client.endpoint, value) {
+                    println!("{:width$} = {here}", "", width = name.len());
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Where the stage is served here whose URL on AWS a template has put together.
+fn local_url(endpoint: &str, on_aws: &str) -> Option<String> {
+    let rest = on_aws.strip_prefix("https://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (api, _region) = host.strip_suffix(".amazonaws.com")?.split_once(".execute-api.")?;
+    Some(format!("{}/_apis/{api}/{path}", endpoint.trim_end_matches('/')))
 }
 
 /// Builds, uploads and deploys; returns the stack's outputs.
@@ -72,5 +83,21 @@ fn replace(template: &mut Value, resource: &str, property: &str, place: &artifac
             _ => json!(format!("s3://{}/{}", place.bucket, place.key)),
         };
         properties.insert(property.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local_url;
+
+    #[test]
+    fn urls_of_stages_have_a_form_that_leads_here() {
+        let check = |on_aws: &str, expect: Option<&str>| {
+            assert_eq!(local_url("http://127.0.0.1:4566/", on_aws).as_deref(), expect, "{on_aws}");
+        };
+        let here = Some("http://127.0.0.1:4566/_apis/a1b2/prod/orders");
+        check("https://a1b2.execute-api.us-east-1.amazonaws.com/prod/orders", here);
+        check("https://sqs.us-east-1.amazonaws.com/0/q", None);
+        check("a1b2.execute-api.us-east-1.amazonaws.com/prod", None);
     }
 }
