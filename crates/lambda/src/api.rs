@@ -16,6 +16,7 @@ use crate::function::{
     CreateFunctionInput, FunctionInput, ListFunctionsInput, UpdateFunctionCodeInput, UpdateFunctionConfigurationInput,
 };
 use crate::invoke::{InvokeInput, PAYLOAD_BYTES_MAX, decode_invoke, encode_invoke};
+use crate::mapping::{CreateMapping, ListMappings, MappingId, UpdateMapping};
 use crate::name::{FunctionRef, policy_resource};
 use crate::permission::{AddPermissionInput, RemovePermissionInput};
 use crate::service::Lambda;
@@ -83,7 +84,7 @@ fn on<I: Names, O: Serialize + Send + 'static>(operation: Operation<Lambda, I, O
 /// Lambda's operations on `lambda`.
 pub fn api(lambda: Arc<Lambda>) -> Api<Lambda> {
     let api = Api::new(&INFO, lambda).body_bytes_max(REQUEST_BYTES_MAX);
-    more(invoking(versions(functions(api))))
+    mappings(more(invoking(versions(functions(api)))))
 }
 
 fn functions(api: Api<Lambda>) -> Api<Lambda> {
@@ -243,6 +244,46 @@ fn more(api: Api<Lambda>) -> Api<Lambda> {
         "/2024-08-31/functions/{FunctionName}/recursion-config",
         200,
     )))
+}
+
+fn mappings(api: Api<Lambda>) -> Api<Lambda> {
+    const ALL: &str = "/2015-03-31/event-source-mappings";
+    const ONE: &str = "/2015-03-31/event-source-mappings/{UUID}";
+    let one = |call: &Call, uuid: &str| vec![call.arn("lambda", &format!("event-source-mapping:{uuid}")).to_string()];
+    let function =
+        |call: &Call, name: &str| vec![("lambda:FunctionArn".to_owned(), vec![policy_resource(call, name, None)])];
+    api.operation(
+        Operation::new("CreateEventSourceMapping", Lambda::create_mapping)
+            .context(move |call, input: &CreateMapping| function(call, &input.function_name))
+            .rest(Method::POST, ALL, 202),
+    )
+    .operation(
+        Operation::<_, ListMappings, _>::new("ListEventSourceMappings", Lambda::list_mappings)
+            .rest(Method::GET, ALL, 200)
+            .query("EventSourceArn", "EventSourceArn")
+            .query("FunctionName", "FunctionName")
+            .query("Marker", "Marker")
+            .query("MaxItems", "MaxItems"),
+    )
+    .operation(
+        Operation::new("GetEventSourceMapping", Lambda::get_mapping)
+            .resource(move |call, input: &MappingId| one(call, &input.uuid))
+            .rest(Method::GET, ONE, 200),
+    )
+    .operation(
+        Operation::new("UpdateEventSourceMapping", Lambda::update_mapping)
+            .resource(move |call, input: &UpdateMapping| one(call, &input.uuid))
+            .context(move |call, input: &UpdateMapping| match &input.function_name {
+                Some(name) => function(call, name),
+                None => Vec::new(),
+            })
+            .rest(Method::PUT, ONE, 202),
+    )
+    .operation(
+        Operation::new("DeleteEventSourceMapping", Lambda::delete_mapping)
+            .resource(move |call, input: &MappingId| one(call, &input.uuid))
+            .rest(Method::DELETE, ONE, 202),
+    )
 }
 
 /// AWS: *GetFunctionCodeSigningConfig*, response: no function has one.

@@ -124,6 +124,12 @@ impl Fleet {
         self.limits.concurrency_max
     }
 
+    /// Completes when an invocation begins or ends: there may be room now.
+    pub(crate) async fn landing(&self) {
+        // The sender is this fleet's own.
+        let _ = self.flights.subscribe().changed().await;
+    }
+
     /// Asks for the right to run one invocation of a function.
     ///
     /// # Errors

@@ -7,10 +7,13 @@
 //! | `0x0302` | account, region, function, alias | [`AliasRecord`](crate::model::AliasRecord) |
 //! | `0x0303` | account, region, function, qualifier | [`PolicyRecord`](crate::model::PolicyRecord) |
 //! | `0x0304` | account, region, function, qualifier | [`EventInvokeRecord`](crate::model::EventInvokeRecord) |
+//! | `0x0310` | account, region, UUID | the mapping |
+//! | `0x0311` | account, region, source, function | the UUID of the one mapping between them |
 
-use cauce_core::{Account, Region, ServiceError};
+use cauce_core::{Account, Arn, Region, ServiceError};
 use cauce_store::{Bytes, Key, KeyError, KeyReader, Kind};
 
+use crate::mapping::MappingKey;
 use crate::name::FunctionName;
 
 const FUNCTION: Kind = Kind::new(0x0300);
@@ -18,6 +21,8 @@ const VERSION: Kind = Kind::new(0x0301);
 const ALIAS: Kind = Kind::new(0x0302);
 const POLICY: Kind = Kind::new(0x0303);
 const EVENT_INVOKE: Kind = Kind::new(0x0304);
+const MAPPING: Kind = Kind::new(0x0310);
+const MAPPED: Kind = Kind::new(0x0311);
 
 /// A range of keys: its first, and the first after it.
 pub(crate) type Range = (Bytes, Bytes);
@@ -75,6 +80,32 @@ pub(crate) fn event_invoke(name: &FunctionName, qualifier: &str) -> Bytes {
 
 pub(crate) fn event_invokes(name: &FunctionName) -> Range {
     of(EVENT_INVOKE, name).prefix_range()
+}
+
+pub(crate) fn mapping(key: &MappingKey) -> Bytes {
+    Key::new(MAPPING).u64(key.account.number()).str(key.region.as_str()).str(&key.uuid).build()
+}
+
+/// The mappings of an account and region.
+pub(crate) fn mappings(account: Account, region: &Region) -> Range {
+    Key::new(MAPPING).u64(account.number()).str(region.as_str()).prefix_range()
+}
+
+/// The mappings of all accounts and regions.
+pub(crate) fn all_mappings() -> Range {
+    Key::new(MAPPING).prefix_range()
+}
+
+pub(crate) fn mapped(account: Account, region: &Region, source: &Arn, function: &Arn) -> Bytes {
+    Key::new(MAPPED).u64(account.number()).str(region.as_str()).str(source.as_str()).str(function.as_str()).build()
+}
+
+/// The mapping that a key of kind `0x0310` names.
+pub(crate) fn mapping_of(key: &[u8]) -> Result<MappingKey, KeyError> {
+    let mut reader = KeyReader::new(key, MAPPING)?;
+    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
+    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
+    Ok(MappingKey { account, region, uuid: reader.str()? })
 }
 
 /// The function that a key of kind `0x0300` names.

@@ -44,6 +44,7 @@ mod invoke;
 mod keys;
 mod launcher;
 mod location;
+mod mapping;
 mod model;
 mod name;
 mod package;

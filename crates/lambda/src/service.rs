@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cauce_core::ports::{Identity, Logs, Objects};
@@ -16,6 +16,7 @@ use crate::asynchronous::Answers;
 use crate::error::Error;
 use crate::fleet::{Fleet, FleetLimits};
 use crate::keys;
+use crate::mapping::{Crews, Sources};
 use crate::model::{AliasRecord, Deployment, EventInvokeRecord, FunctionRecord, PolicyRecord, VersionRecord};
 use crate::name::{FunctionName, FunctionRef, LATEST};
 use crate::package::{PackageStore, names_from};
@@ -87,6 +88,10 @@ pub struct Lambda {
     pub(crate) fleet: Arc<Fleet>,
     /// What functions answered to asynchronous invocations, until that is recorded.
     pub(crate) answers: Answers,
+    /// Who works for event source mappings.
+    pub(crate) crews: Crews,
+    /// Where their batches come from, once [`Lambda::start_mappings`] has said so.
+    pub(crate) sources: OnceLock<Sources>,
     deployments: RwLock<Deployments>,
     /// One collection of unused packages at a time.
     collecting: Mutex<bool>,
@@ -146,6 +151,8 @@ impl Lambda {
             packages,
             fleet: Fleet::new(Arc::new(host), limits),
             answers: Answers::default(),
+            crews: Crews::default(),
+            sources: OnceLock::new(),
             deployments: RwLock::default(),
             collecting: Mutex::new(false),
         });
@@ -155,14 +162,18 @@ impl Lambda {
     }
 
     /// Takes no more invocations and completes when those under way have ended.
+    /// What event source mappings have taken is deleted from its queues when its invocation has ended.
     pub async fn drain(&self) {
+        self.crews.stop_all();
         self.fleet.close();
         self.fleet.landed().await;
+        self.crews.all_ended().await;
     }
 
     /// Stops all sandboxes, those that work included; completes when their processes are gone and their log lines are handed
     /// over. [`Lambda::drain`] comes first in an orderly end.
     pub async fn shutdown(&self) {
+        self.crews.stop_all();
         self.fleet.close();
         self.fleet.clear().await;
     }

@@ -12,6 +12,7 @@
 mod asynchronous;
 mod http;
 mod life;
+mod mappings;
 mod operations;
 mod resources;
 mod sandbox;

@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cauce_core::ports::{Access, AccessKey, Credentials, Identity, LogBatch, Logs, Objects, Verdict};
+use cauce_core::ports::{
+    Access, AccessKey, Credentials, Identity, LogBatch, Logs, Message, Objects, Poll, QueueFacts, Queues, Verdict,
+};
 use cauce_core::{
     Account, Arn, Call, Env, ManualClock, Principal, Region, RequestId, SeededEntropy, ServiceError, Timestamp, Trace,
 };
@@ -41,6 +43,8 @@ pub(crate) struct World {
     pub(crate) objects: Arc<MemoryObjects>,
     pub(crate) delivery: Delivery,
     pub(crate) queue: Arc<Queue>,
+    /// The queues that mappings poll.
+    pub(crate) queues: Arc<MemoryQueues>,
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) clock: Option<ManualClock>,
@@ -80,7 +84,7 @@ impl World {
         };
         let db = Db::memory();
         let owner = Owner::acquire_all(&db, "test").await.unwrap();
-        let delivery = Delivery::new(db.clone(), env.clone(), owner);
+        let delivery = Delivery::new(db.clone(), env.clone(), owner.clone());
         let identity: Arc<dyn Identity> = Arc::new(FakeIdentity { env: env.clone(), last: setup.credentials_last });
         let (logs, objects, queue) =
             (Arc::new(MemoryLogs::default()), Arc::new(MemoryObjects::default()), Arc::new(Queue::default()));
@@ -101,8 +105,10 @@ impl World {
         delivery.register("lambda", lambda.target());
         delivery.register("sqs", Arc::clone(&queue) as Arc<dyn Target>);
         delivery.start().await.unwrap();
+        let queues = Arc::new(MemoryQueues::new(env.clone()));
+        lambda.start_mappings(Arc::clone(&queues) as Arc<dyn Queues>, owner).await.unwrap();
         let api = api(Arc::clone(&lambda));
-        World { lambda, api, identity, logs, objects, delivery, queue, db, env, clock, dir }
+        World { lambda, api, identity, logs, objects, delivery, queue, queues, db, env, clock, dir }
     }
 
     /// A call of the account's owner.
@@ -249,9 +255,21 @@ impl Identity for FakeIdentity {
         })
     }
 
+    async fn session(&self, role: &Arn, service: &str, session: &str) -> Result<Principal, ServiceError> {
+        self.assume_role(role, service, session).await?;
+        Ok(Principal::Session {
+            arn: Arn::global("sts", Account::DEFAULT, &format!("assumed-role/works/{session}")),
+            role: role.clone(),
+            id: format!("AROA:{session}"),
+            access_key_id: "ASIA".into(),
+        })
+    }
+
     async fn explain(&self, call: &Call, access: &Access<'_>) -> Result<Verdict, ServiceError> {
         let allowed = match &*call.principal {
             Principal::Root { .. } => true,
+            // Of the role nothing is said but that one queue is closed to it.
+            Principal::Session { .. } => !access.resource.ends_with(":closed"),
             Principal::Service { name, source, .. } => access.resource_policy.is_some_and(|policy| {
                 policy.contains(&format!("\"{name}\"")) && source.as_ref().is_none_or(|s| policy.contains(s.as_str()))
             }),
@@ -369,5 +387,157 @@ impl Target for Queue {
 
     async fn perform(&self, _id: EffectId, _effect: &Effect, _attempt: u32) -> Outcome {
         unreachable!("it takes effects at once")
+    }
+}
+
+/// Queues with what mappings need of them.
+pub(crate) struct MemoryQueues {
+    env: Env,
+    queues: Mutex<HashMap<String, MemoryQueue>>,
+    arrived: Notify,
+}
+
+pub(crate) struct MemoryQueue {
+    pub(crate) visibility_timeout: Duration,
+    pub(crate) fifo: bool,
+    messages: Vec<MemoryMessage>,
+}
+
+#[derive(Clone)]
+struct MemoryMessage {
+    id: String,
+    body: String,
+    group: Option<String>,
+    attributes: serde_json::Map<String, Value>,
+    hidden_until: Timestamp,
+    receives: u32,
+}
+
+pub(crate) fn queue_arn(name: &str) -> String {
+    format!("arn:aws:sqs:us-east-1:000000000000:{name}")
+}
+
+impl MemoryQueues {
+    fn new(env: Env) -> MemoryQueues {
+        MemoryQueues { env, queues: Mutex::default(), arrived: Notify::new() }
+    }
+
+    pub(crate) fn create(&self, name: &str, visibility_timeout: Duration, fifo: bool) {
+        let queue = MemoryQueue { visibility_timeout, fifo, messages: vec![] };
+        self.queues.lock().insert(queue_arn(name), queue);
+    }
+
+    /// Puts a message; `attributes` stand in the event as they are.
+    pub(crate) fn send(&self, name: &str, id: &str, body: &str, group: Option<&str>, attributes: Value) {
+        let message = MemoryMessage {
+            id: id.into(),
+            body: body.into(),
+            group: group.map(str::to_owned),
+            attributes: attributes.as_object().unwrap().clone(),
+            hidden_until: Timestamp::EPOCH,
+            receives: 0,
+        };
+        self.queues.lock().get_mut(&queue_arn(name)).unwrap().messages.push(message);
+        self.arrived.notify_waiters();
+    }
+
+    /// The messages that are left, each with how often it was received.
+    pub(crate) fn left(&self, name: &str) -> Vec<(String, u32)> {
+        let queues = self.queues.lock();
+        queues[&queue_arn(name)].messages.iter().map(|m| (m.id.clone(), m.receives)).collect()
+    }
+
+    fn receive(&self, poll: &Poll) -> Result<Vec<Message>, ServiceError> {
+        let now = self.env.now();
+        let mut queues = self.queues.lock();
+        let queue = queues.get_mut(poll.queue.as_str()).ok_or_else(no_queue)?;
+        let hidden = poll.visibility_timeout.unwrap_or(queue.visibility_timeout);
+        let in_flight = |m: &MemoryMessage| m.hidden_until > now;
+        let busy: Vec<Option<String>> =
+            queue.messages.iter().filter(|m| queue.fifo && in_flight(m)).map(|m| m.group.clone()).collect();
+        let mut received = Vec::new();
+        for message in queue.messages.iter_mut() {
+            if received.len() == poll.messages_max || in_flight(message) || busy.contains(&message.group) {
+                continue;
+            }
+            message.hidden_until = now + hidden;
+            message.receives += 1;
+            received.push(Message {
+                message_id: message.id.clone(),
+                receipt_handle: format!("{}/{}", message.id, message.receives),
+                body: message.body.clone(),
+                md5_of_body: "md5".into(),
+                md5_of_message_attributes: None,
+                attributes: vec![("ApproximateReceiveCount".into(), message.receives.to_string())],
+                message_attributes: message.attributes.clone(),
+            });
+        }
+        Ok(received)
+    }
+
+    fn change(
+        &self,
+        queue: &Arn,
+        handles: &[String],
+        change: impl Fn(&mut Vec<MemoryMessage>, usize),
+    ) -> Result<(), ServiceError> {
+        let mut queues = self.queues.lock();
+        let queue = queues.get_mut(queue.as_str()).ok_or_else(no_queue)?;
+        for handle in handles {
+            let (id, receives) = handle.split_once('/').unwrap();
+            let found = queue.messages.iter().position(|m| m.id == id && m.receives.to_string() == receives);
+            if let Some(at) = found {
+                change(&mut queue.messages, at);
+            }
+        }
+        drop(queues);
+        self.arrived.notify_waiters();
+        Ok(())
+    }
+}
+
+fn no_queue() -> ServiceError {
+    ServiceError::new(400, "QueueDoesNotExist", "The specified queue does not exist.")
+        .with_query_code("AWS.SimpleQueueService.NonExistentQueue")
+}
+
+#[async_trait]
+impl Queues for MemoryQueues {
+    async fn facts(&self, _call: &Call, queue: &Arn) -> Result<QueueFacts, ServiceError> {
+        let queues = self.queues.lock();
+        let queue = queues.get(queue.as_str()).ok_or_else(no_queue)?;
+        Ok(QueueFacts { visibility_timeout: queue.visibility_timeout, fifo: queue.fifo })
+    }
+
+    async fn poll(&self, call: &Call, poll: Poll) -> Result<Vec<Message>, ServiceError> {
+        assert!(matches!(&*call.principal, Principal::Session { role, .. } if role.as_str() == ROLE));
+        let end = self.env.now() + poll.wait;
+        loop {
+            let arrived = self.arrived.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
+            let received = self.receive(&poll)?;
+            if !received.is_empty() || self.env.now() >= end {
+                return Ok(received);
+            }
+            let shown = {
+                let queues = self.queues.lock();
+                let hidden = queues[poll.queue.as_str()].messages.iter().map(|m| m.hidden_until);
+                hidden.filter(|at| *at > self.env.now()).min().unwrap_or(end)
+            };
+            tokio::select! {
+                () = arrived => {}
+                () = self.env.sleep_until(end.min(shown)) => {}
+            }
+        }
+    }
+
+    async fn delete(&self, _call: &Call, queue: &Arn, handles: &[String]) -> Result<(), ServiceError> {
+        self.change(queue, handles, |messages, at| drop(messages.remove(at)))
+    }
+
+    async fn hide(&self, _call: &Call, queue: &Arn, handles: &[String], lasts: Duration) -> Result<(), ServiceError> {
+        let until = self.env.now() + lasts;
+        self.change(queue, handles, |messages, at| messages[at].hidden_until = until)
     }
 }

@@ -1,0 +1,471 @@
+//! One worker: takes a batch, invokes the function with it, settles what became of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cauce_core::{Call, RequestId, ServiceError, Timestamp, Trace};
+use cauce_delivery::lineage::{Fate, Step};
+use serde_json::Value;
+
+use super::crew::Crew;
+use super::filter::Filters;
+use super::record::{MappingKey, MappingRecord};
+use super::source::{Source, Taken};
+use crate::error::{Error, Throttle};
+use crate::flight::{Flown, LogWish};
+use crate::invoke::PAYLOAD_BYTES_MAX;
+use crate::model::Deployment;
+use crate::name::FunctionRef;
+use crate::sandbox::Work;
+use crate::service::Lambda;
+
+/// The name under which Lambda assumes the function's role.
+pub(super) const SERVICE: &str = "lambda.amazonaws.com";
+
+/// How long one poll waits for the first message; a poll answers as soon as there is one.
+const POLL_WAIT: Duration = Duration::from_secs(20);
+
+/// The pause after the first failure; it doubles with every further one.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause after a failure.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The longest wait for a throttled function, if no invocation ends before.
+const THROTTLED_MAX: Duration = Duration::from_secs(5);
+
+/// How far what is hidden may fall short of the function's timeout before it is hidden for longer.
+const HIDDEN_SLACK: Duration = Duration::from_secs(1);
+
+/// The most handles that are settled in one commit.
+const SETTLED_AT_ONCE: usize = 500;
+
+/// How often a settlement is tried before the source shows the messages again.
+const SETTLE_ATTEMPTS: u32 = 5;
+
+/// `{"Records":[` and `]}`.
+const EVENT_FRAME_BYTES: usize = 14;
+
+/// What all workers of a crew share.
+pub(super) struct Post {
+    pub(super) lambda: Arc<Lambda>,
+    pub(super) key: MappingKey,
+    pub(super) record: MappingRecord,
+    pub(super) function: FunctionRef,
+    pub(super) source: Box<dyn Source>,
+    pub(super) filters: Filters,
+    pub(super) crew: Arc<Crew>,
+}
+
+/// Sets a worker to work, who is counted already.
+pub(super) fn begin(post: Arc<Post>) {
+    tokio::spawn(
+        Worker { post, batch: Vec::new(), bytes: EVENT_FRAME_BYTES, rest: Vec::new(), pause: PAUSE_MIN }.run(),
+    );
+}
+
+struct Worker {
+    post: Arc<Post>,
+    /// What the function is to be invoked with.
+    batch: Vec<Taken>,
+    bytes: usize,
+    /// What did not fit.
+    rest: Vec<Taken>,
+    pause: Duration,
+}
+
+/// What a look for a batch came to.
+enum Found {
+    Batch(Call, Arc<Deployment>),
+    /// Something came, but nothing for the function.
+    NothingForUs,
+    Nothing,
+}
+
+/// What became of an invocation.
+enum Invoked {
+    Answered(Box<Flown>),
+    /// It did not come to it; the batch goes back.
+    Stopped,
+    Failed(Error),
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let crew = Arc::clone(&self.post.crew);
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = crew.stopped() => break,
+                found = self.look() => found,
+            };
+            match found {
+                Ok(Found::Batch(call, deployment)) => {
+                    if crew.took() {
+                        begin(Arc::clone(&self.post));
+                    }
+                    self.process(call, deployment).await;
+                    crew.waits();
+                }
+                Ok(Found::NothingForUs) => self.pause = PAUSE_MIN,
+                Ok(Found::Nothing) if crew.spares() => return,
+                Ok(Found::Nothing) => {}
+                Err(error) => self.rest(&error).await,
+            }
+        }
+        self.give_back().await;
+        crew.leaves();
+    }
+
+    /// A pause after a failure, which everybody can see.
+    async fn rest(&mut self, error: &Error) {
+        let post = &self.post;
+        post.crew.say(format!("PROBLEM: {error}"));
+        tracing::debug!(mapping = %post.key.uuid, %error, "nothing can be taken");
+        let pause = self.pause;
+        tokio::select! {
+            () = post.crew.stopped() => {}
+            () = post.lambda.env.sleep(pause) => {}
+        }
+        self.pause = (pause * 2).min(PAUSE_MAX);
+    }
+
+    /// Looks for a batch. What was taken is kept in `self`, whoever stops waiting for this.
+    async fn look(&mut self) -> Result<Found, Error> {
+        let deployment = self.post.lambda.deployment(&self.post.function).await?;
+        if deployment.reserved_concurrency == Some(0) {
+            // It was switched off: what would be taken could only be given back.
+            return Err(Error::Throttled(Throttle::Reserved));
+        }
+        let call = self.call(&deployment).await?;
+        let came = self.gather(&call).await?;
+        Ok(match (self.batch.is_empty(), came) {
+            (false, _) => Found::Batch(call, deployment),
+            (true, true) => Found::NothingForUs,
+            (true, false) => Found::Nothing,
+        })
+    }
+
+    /// A call as a session of the function's role.
+    async fn call(&self, deployment: &Deployment) -> Result<Call, ServiceError> {
+        let (lambda, key) = (&self.post.lambda, &self.post.key);
+        let name = &self.post.function.function.name;
+        let session = lambda.ports.identity.session(&deployment.role, SERVICE, name).await?;
+        let trace = Trace::start(lambda.env.now(), lambda.env.entropy());
+        let arn = key.arn();
+        let call = Call::from_service(&lambda.env, SERVICE, Some(&arn), key.account, key.region.clone(), trace);
+        Ok(Call { principal: Arc::new(session), ..call })
+    }
+
+    /// Fills the batch until it is full, or its window has passed. Says whether anything came.
+    async fn gather(&mut self, call: &Call) -> Result<bool, Error> {
+        let mut came = !self.rest.is_empty();
+        let carried = std::mem::take(&mut self.rest);
+        self.sort_out(call, carried).await?;
+        let (env, size) = (self.post.lambda.env.clone(), self.post.record.batch_size);
+        let window = Duration::from_secs(u64::from(self.post.record.window_s));
+        while self.rest.is_empty() && self.batch.len() < size {
+            let wait = match self.batch.first() {
+                None => POLL_WAIT,
+                Some(first) => {
+                    let left = (first.at + window).since(env.now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    left.min(POLL_WAIT)
+                }
+            };
+            let taken = self.post.source.take(call, size - self.batch.len(), wait).await?;
+            if taken.is_empty() && self.batch.is_empty() {
+                break;
+            }
+            came |= !taken.is_empty();
+            self.sort_out(call, taken).await?;
+            if self.batch.is_empty() {
+                break;
+            }
+        }
+        Ok(came)
+    }
+
+    /// Puts what fits the filters into the batch while there is room; deletes what does not fit them.
+    async fn sort_out(&mut self, call: &Call, taken: Vec<Taken>) -> Result<(), Error> {
+        let mut unwanted = Vec::new();
+        for one in taken {
+            if !self.post.filters.fits(&one) {
+                unwanted.push(one.handle);
+                continue;
+            }
+            let bytes = one.record.len() + 1;
+            let fits = self.batch.is_empty() || self.bytes + bytes <= PAYLOAD_BYTES_MAX;
+            if fits && self.rest.is_empty() {
+                self.bytes += bytes;
+                self.batch.push(one);
+            } else {
+                self.rest.push(one);
+            }
+        }
+        if !unwanted.is_empty() {
+            self.post.source.done(call, unwanted).await?;
+        }
+        Ok(())
+    }
+
+    async fn process(&mut self, mut call: Call, deployment: Arc<Deployment>) {
+        let batch = std::mem::take(&mut self.batch);
+        self.bytes = EVENT_FRAME_BYTES;
+        let lambda = &self.post.lambda;
+        if let Some(header) = batch.first().and_then(|first| first.trace.as_deref()) {
+            call.trace = Trace::from_header(header, lambda.env.entropy()).unwrap_or(call.trace);
+        }
+        call.request_id = RequestId::random(lambda.env.entropy());
+        let began = lambda.env.now();
+        let outcome = self.invoke(&call, deployment, &batch).await;
+        self.note(&call, began, &batch, &outcome);
+        match outcome {
+            Invoked::Answered(flown) => {
+                self.pause = PAUSE_MIN;
+                self.settle(&call, &batch, &flown).await;
+            }
+            Invoked::Stopped => self.show_again(&call, &batch).await,
+            // What was not deleted is shown again once its visibility timeout has passed, as on AWS.
+            Invoked::Failed(error) => self.rest(&error).await,
+        }
+    }
+
+    /// Invokes the function, and waits while it is throttled: what was taken stays hidden, so that no reception is wasted.
+    async fn invoke(&self, call: &Call, mut deployment: Arc<Deployment>, batch: &[Taken]) -> Invoked {
+        let post = &self.post;
+        let (lambda, payload) = (&post.lambda, event(batch));
+        let mut hidden_until = None;
+        let mut pause = PAUSE_MIN;
+        loop {
+            if let Err(error) = self.stay_hidden(call, &deployment, batch, &mut hidden_until).await {
+                return Invoked::Failed(error.into());
+            }
+            let work = Work {
+                request_id: call.request_id.to_string(),
+                payload: payload.clone(),
+                invoked_arn: post.record.function.to_string(),
+                trace: call.trace.header(),
+                client_context: None,
+            };
+            match lambda.run(&deployment, work, LogWish::default()).await {
+                Ok((_, flown)) => return Invoked::Answered(Box::new(flown)),
+                Err(Error::Throttled(Throttle::Closing)) => return Invoked::Stopped,
+                Err(Error::Throttled(_)) => {}
+                Err(error) => return Invoked::Failed(error),
+            }
+            post.crew.say("PROBLEM: Function is throttled");
+            tokio::select! {
+                () = post.crew.stopped() => return Invoked::Stopped,
+                () = lambda.fleet.landing() => {}
+                () = lambda.env.sleep(pause) => {}
+            }
+            pause = (pause * 2).min(THROTTLED_MAX);
+            // What throttles it may have been lifted meanwhile.
+            deployment = match lambda.deployment(&post.function).await {
+                Ok(deployment) => deployment,
+                Err(error) => return Invoked::Failed(error),
+            };
+        }
+    }
+
+    /// Hides the batch for as long as the function may run, if it would be shown before.
+    async fn stay_hidden(
+        &self,
+        call: &Call,
+        deployment: &Deployment,
+        batch: &[Taken],
+        hidden_until: &mut Option<Timestamp>,
+    ) -> Result<(), ServiceError> {
+        let source = &self.post.source;
+        let lasts = source.hidden_for(call).await?;
+        let now = self.post.lambda.env.now();
+        let until = hidden_until.or_else(|| batch.iter().map(|one| one.at + lasts).min());
+        let longest = deployment.plans.iter().map(|(_, plan)| plan.timeout).max().unwrap_or_default();
+        if until.is_none_or(|until| until + HIDDEN_SLACK >= now + longest) {
+            return Ok(());
+        }
+        let lasts = lasts.max(longest);
+        for handles in chunks(batch.iter().map(|one| one.handle.clone()).collect()) {
+            source.hide(call, handles, lasts).await?;
+        }
+        *hidden_until = Some(now + lasts);
+        Ok(())
+    }
+
+    /// Deletes what is done with. What is not stays hidden until its time has passed, and is shown again.
+    async fn settle(&self, call: &Call, batch: &[Taken], flown: &Flown) {
+        let crew = &self.post.crew;
+        let failed = match (flown.error, self.post.record.report_failures) {
+            (Some(_), _) => None,
+            (None, false) => Some(HashSet::new()),
+            (None, true) => failures(&flown.payload, batch),
+        };
+        let Some(failed) = failed else { return crew.say("PROBLEM: Function call failed") };
+        let done = batch.iter().filter(|one| !failed.contains(one.id.as_str()));
+        for handles in chunks(done.map(|one| one.handle.clone()).collect()) {
+            if let Err(error) = self.delete(call, handles).await {
+                tracing::warn!(mapping = %self.post.key.uuid, %error, "what is done with cannot be deleted; it comes again");
+                return crew.say(format!("PROBLEM: {error}"));
+            }
+        }
+        crew.say("OK");
+    }
+
+    async fn delete(&self, call: &Call, handles: Vec<String>) -> Result<(), ServiceError> {
+        let mut pause = PAUSE_MIN;
+        for _ in 1..SETTLE_ATTEMPTS {
+            match self.post.source.done(call, handles.clone()).await {
+                // The store is busy or gone for a moment; anything else stays as it is.
+                Err(error) if error.status() >= 500 => self.post.lambda.env.sleep(pause).await,
+                settled => return settled,
+            }
+            pause *= 2;
+        }
+        self.post.source.done(call, handles).await
+    }
+
+    /// Shows what was taken for nothing at once.
+    async fn show_again(&self, call: &Call, batch: &[Taken]) {
+        for handles in chunks(batch.iter().map(|one| one.handle.clone()).collect()) {
+            if let Err(error) = self.post.source.hide(call, handles, Duration::ZERO).await {
+                tracing::debug!(mapping = %self.post.key.uuid, %error, "what was taken is shown again only after its timeout");
+            }
+        }
+    }
+
+    async fn give_back(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.append(&mut self.rest);
+        if batch.is_empty() {
+            return;
+        }
+        let deployment = self.post.lambda.deployment(&self.post.function).await;
+        if let Ok(deployment) = deployment
+            && let Ok(call) = self.call(&deployment).await
+        {
+            self.show_again(&call, &batch).await;
+        }
+    }
+
+    fn note(&self, call: &Call, began: Timestamp, batch: &[Taken], outcome: &Invoked) {
+        let (lambda, record) = (&self.post.lambda, &self.post.record);
+        let what_became = match outcome {
+            Invoked::Answered(flown) if flown.error.is_none() => String::new(),
+            Invoked::Answered(flown) => format!(": {}", flown.error_kind),
+            Invoked::Failed(error) => format!(": {error}"),
+            Invoked::Stopped => return,
+        };
+        lambda.ports.delivery.note(Step {
+            trace: call.trace,
+            at: began,
+            ended: Some(lambda.env.now()),
+            what: format!("lambda:Invoke ({})", record.source.resource()),
+            to: record.function.to_string(),
+            request_id: Some(call.request_id.clone()),
+            fate: Fate::Done,
+            detail: format!("{} records{what_became}", batch.len()),
+        });
+    }
+}
+
+/// The event of a batch.
+fn event(batch: &[Taken]) -> Bytes {
+    let bytes: usize = batch.iter().map(|one| one.record.len() + 1).sum();
+    let mut event = String::with_capacity(EVENT_FRAME_BYTES + bytes);
+    event.push_str("{\"Records\":[");
+    for (n, one) in batch.iter().enumerate() {
+        if n > 0 {
+            event.push(',');
+        }
+        event.push_str(&one.record);
+    }
+    event.push_str("]}");
+    event.into()
+}
+
+fn chunks(handles: Vec<String>) -> Vec<Vec<String>> {
+    handles.chunks(SETTLED_AT_ONCE).map(<[String]>::to_vec).collect()
+}
+
+/// The ids that the function says it could not process; `None` if its answer counts as a failure of the whole batch.
+///
+/// AWS: Lambda Developer Guide, *Handling errors for an SQS event source in Lambda*, "Success and failure conditions".
+fn failures(answer: &[u8], batch: &[Taken]) -> Option<HashSet<String>> {
+    let answer: Value = if answer.is_empty() { Value::Null } else { serde_json::from_slice(answer).ok()? };
+    let listed = match &answer {
+        Value::Null => return Some(HashSet::new()),
+        Value::Object(map) => match map.get("batchItemFailures") {
+            None | Some(Value::Null) => return Some(HashSet::new()),
+            Some(list) => list.as_array()?,
+        },
+        _ => return None,
+    };
+    let mut failed = HashSet::new();
+    for item in listed {
+        let id = item.get("itemIdentifier")?.as_str()?;
+        if !batch.iter().any(|one| one.id == id) {
+            return None;
+        }
+        failed.insert(id.to_owned());
+    }
+    Some(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use cauce_core::Timestamp;
+
+    use super::super::source::Taken;
+    use super::{event, failures};
+
+    fn taken(id: &str) -> Taken {
+        Taken {
+            id: id.into(),
+            handle: format!("h-{id}"),
+            record: format!("{{\"messageId\":\"{id}\"}}"),
+            filtered: None,
+            trace: None,
+            at: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn an_event_is_the_list_of_its_records() {
+        assert_eq!(event(&[taken("a"), taken("b")]), r#"{"Records":[{"messageId":"a"},{"messageId":"b"}]}"#);
+        assert_eq!(event(&[]), r#"{"Records":[]}"#);
+    }
+
+    #[test]
+    fn answers_of_functions_that_report_failures() {
+        let batch = [taken("a"), taken("b")];
+        let check = |answer: &str, expect: Option<&[&str]>| {
+            let found = failures(answer.as_bytes(), &batch).map(|set| {
+                let mut list: Vec<String> = set.into_iter().collect();
+                list.sort();
+                list
+            });
+            assert_eq!(found, expect.map(|list| list.iter().map(|s| (*s).to_owned()).collect()), "{answer}");
+        };
+        for all_done in ["", "null", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#] {
+            check(all_done, Some(&[]));
+        }
+        check(r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#, Some(&["b"]));
+        check(r#"{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"a"}]}"#, Some(&["a", "b"]));
+        for all_failed in [
+            "no json",
+            "[]",
+            r#""text""#,
+            r#"{"batchItemFailures":"b"}"#,
+            r#"{"batchItemFailures":[{}]}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":"c"}]}"#,
+            r#"{"batchItemFailures":[{"id":"b"}]}"#,
+        ] {
+            check(all_failed, None);
+        }
+    }
+}
