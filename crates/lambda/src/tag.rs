@@ -1,4 +1,4 @@
-//! Tags of functions.
+//! Tags of functions and of event source mappings.
 //!
 //! AWS: Lambda API, *TagResource*, *UntagResource*, *ListTags*.
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::configuration::check_tags;
 use crate::error::Error;
 use crate::keys;
+use crate::mapping::{MappingKey, MappingRecord};
 use crate::name::FunctionRef;
 use crate::service::Lambda;
 
@@ -58,15 +59,29 @@ pub(crate) struct ListTagsOutput {
     tags: BTreeMap<String, String>,
 }
 
-fn tagged(call: &Call, resource: &str) -> Result<FunctionRef, Error> {
+/// What has tags.
+enum Tagged {
+    Function(FunctionRef),
+    Mapping(MappingKey),
+}
+
+fn tagged(call: &Call, resource: &str) -> Result<Tagged, Error> {
     let invalid = || Error::InvalidParameter(format!("Invalid resource ARN: {resource}"));
     let arn: Arn = resource.parse().map_err(|_| invalid())?;
+    if let Some(uuid) = arn.resource().strip_prefix("event-source-mapping:") {
+        let key = MappingKey { account: call.account, region: call.region.clone(), uuid: uuid.to_owned() };
+        return if key.arn() == arn { Ok(Tagged::Mapping(key)) } else { Err(invalid()) };
+    }
     let reference = FunctionRef::resolve(call, arn.as_str(), None)?;
     if reference.qualifier.is_some() {
         let message = "Tags on function aliases and versions are not supported. Please specify a function ARN.";
         return Err(Error::InvalidParameter(message.to_owned()));
     }
-    Ok(reference)
+    Ok(Tagged::Function(reference))
+}
+
+fn no_mapping() -> Error {
+    Error::NotFound("The resource you requested does not exist.".to_owned())
 }
 
 impl Lambda {
@@ -75,7 +90,7 @@ impl Lambda {
             tags.extend(input.tags.clone());
             if tags.len() > TAGS_MAX {
                 return Err(Error::InvalidParameter(format!(
-                    "A function has at most {TAGS_MAX} tags, this one would have {}",
+                    "A resource has at most {TAGS_MAX} tags, this one would have {}",
                     tags.len()
                 )));
             }
@@ -98,19 +113,50 @@ impl Lambda {
         resource: &str,
         change: impl Fn(&mut BTreeMap<String, String>) -> Result<(), Error> + Sync,
     ) -> Result<(), Error> {
-        let reference = tagged(call, resource)?;
+        let tagged = tagged(call, resource)?;
         self.db
             .transact(async |tx| {
-                let mut record = self.function(&tx, &reference).await?;
-                change(&mut record.tags)?;
-                tx.set_record(keys::function(&reference.function), &record)?;
+                match &tagged {
+                    Tagged::Function(reference) => {
+                        let mut record = self.function(&tx, reference).await?;
+                        change(&mut record.tags)?;
+                        tx.set_record(keys::function(&reference.function), &record)?;
+                    }
+                    Tagged::Mapping(key) => {
+                        let found: Option<MappingRecord> = tx.get_record(&keys::mapping(key)).await?;
+                        let mut record = found.ok_or_else(no_mapping)?;
+                        change(&mut record.tags)?;
+                        tx.set_record(keys::mapping(key), &record)?;
+                    }
+                }
                 Ok::<_, Error>(())
             })
             .await
     }
 
+    /// Gives a resource exactly these tags.
+    pub(crate) async fn set_tags(
+        &self,
+        call: &Call,
+        resource: &str,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.retag(call, resource, |tags| {
+            tags.clone_from(wanted);
+            Ok(())
+        })
+        .await
+    }
+
     pub(crate) async fn list_tags(self: Arc<Self>, call: Call, input: ListTagsInput) -> Result<ListTagsOutput, Error> {
-        let reference = tagged(&call, &input.resource)?;
-        Ok(ListTagsOutput { tags: self.function(&self.db.begin(), &reference).await?.tags })
+        let tx = self.db.begin();
+        let tags = match tagged(&call, &input.resource)? {
+            Tagged::Function(reference) => self.function(&tx, &reference).await?.tags,
+            Tagged::Mapping(key) => {
+                let found: Option<MappingRecord> = tx.get_record(&keys::mapping(&key)).await?;
+                found.ok_or_else(no_mapping)?.tags
+            }
+        };
+        Ok(ListTagsOutput { tags })
     }
 }

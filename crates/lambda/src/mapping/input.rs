@@ -163,7 +163,7 @@ impl CreateMapping {
 
 fn is_empty(config: &Value) -> bool {
     match config {
-        Value::Object(map) => map.values().all(|value| is_empty(value)),
+        Value::Object(map) => map.values().all(is_empty),
         Value::Array(list) => list.is_empty(),
         value => value.is_null(),
     }

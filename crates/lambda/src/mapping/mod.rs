@@ -23,4 +23,4 @@ mod worker;
 pub(crate) use crew::Crews;
 pub(crate) use input::{CreateMapping, ListMappings, MappingId, UpdateMapping};
 pub(crate) use operation::Sources;
-pub(crate) use record::MappingKey;
+pub(crate) use record::{MappingKey, MappingRecord};

@@ -4,6 +4,7 @@
 //! every step asks for the permission of the operation it stands for.
 
 mod function;
+mod mapping;
 mod other;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub fn resource_types(lambda: &Arc<Lambda>) -> Vec<Arc<dyn ResourceType>> {
         Arc::new(other::VersionType(Arc::clone(lambda))),
         Arc::new(other::AliasType(Arc::clone(lambda))),
         Arc::new(other::EventInvokeType(Arc::clone(lambda))),
+        Arc::new(mapping::MappingType(Arc::clone(lambda))),
     ]
 }
 

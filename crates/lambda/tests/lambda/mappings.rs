@@ -139,7 +139,8 @@ async fn a_window_gathers_a_batch() {
     }
     eventually("all are taken", || world.queues.left("q").iter().all(|(_, receives)| *receives == 1)).await;
     assert_eq!(world.invocations(), 0);
-    world.advance_until(Duration::from_secs(1), world.until_empty()).await;
+    world.clock.as_ref().unwrap().advance(Duration::from_secs(20));
+    world.until_empty().await;
     world.logs.until("f", "END ").await;
     assert_eq!(world.invocations(), 1);
 }
@@ -342,4 +343,17 @@ async fn what_is_refused() {
     let bad = json!({ "UUID": uuid, "BatchSize": 100 });
     assert_eq!(world.refused("UpdateEventSourceMapping", bad).await, (invalid.to_owned(), window.to_owned()));
     assert_eq!(world.refused("ListEventSourceMappings", json!({ "MaxItems": 0 })).await.0, violated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mappings_have_tags_of_their_own() {
+    let world = World::new().await.with_queue().await;
+    let uuid = world.map(json!({ "Tags": { "a": "1" } })).await;
+    let arn = world.mapping(&uuid).await["EventSourceMappingArn"].clone();
+    world.json("TagResource", json!({ "Resource": arn, "Tags": { "b": "2" } })).await.unwrap();
+    world.json("UntagResource", json!({ "Resource": arn, "TagKeys": ["a"] })).await.unwrap();
+    let tags = world.json("ListTags", json!({ "Resource": arn })).await.unwrap();
+    assert_eq!(tags, json!({ "Tags": { "b": "2" } }));
+    let nobody = "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:nobody";
+    assert_eq!(world.refused("ListTags", json!({ "Resource": nobody })).await.0, "ResourceNotFoundException");
 }

@@ -156,3 +156,31 @@ async fn the_other_types_live_too() {
         stack.delete("Version", &version.physical_id, json!({"FunctionName": "f"})).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_lives_and_dies_with_its_stack() {
+    let stack = Stack::new().await;
+    stack.world.create("f", json!({})).await;
+    stack.world.queues.create("q", std::time::Duration::from_secs(30), false);
+    let source = crate::world::queue_arn("q");
+    let first = json!({ "FunctionName": "f", "EventSourceArn": source, "BatchSize": "5", "Enabled": "true",
+                        "Tags": [{ "Key": "a", "Value": "b" }] });
+    let made = stack.create("EventSourceMapping", "M", first.clone()).await.unwrap();
+    // The same request again, as after a crash, finds what it made.
+    assert_eq!(stack.create("EventSourceMapping", "M", first.clone()).await.unwrap(), made);
+    let other = stack.create("EventSourceMapping", "N", first.clone()).await.unwrap_err();
+    assert_eq!(other.code(), "ResourceConflictException");
+    let uuid = made.physical_id.as_str();
+    assert_eq!(made.attributes["Id"], uuid);
+    let get = async || stack.world.json("GetEventSourceMapping", json!({ "UUID": uuid })).await;
+    assert_eq!(get().await.unwrap()["BatchSize"], 5);
+    let second = json!({ "FunctionName": "f", "EventSourceArn": source, "Enabled": false });
+    stack.update("EventSourceMapping", uuid, first, second.clone()).await.unwrap();
+    let mapping = get().await.unwrap();
+    assert_eq!((&mapping["BatchSize"], &mapping["State"] == "Enabled"), (&json!(10), false));
+    let arn = &made.attributes["EventSourceMappingArn"];
+    assert_eq!(stack.world.json("ListTags", json!({ "Resource": arn })).await.unwrap(), json!({ "Tags": {} }));
+    stack.delete("EventSourceMapping", uuid, second.clone()).await.unwrap();
+    assert_eq!(get().await.unwrap_err().code(), "ResourceNotFoundException");
+    stack.delete("EventSourceMapping", uuid, second).await.unwrap();
+}
