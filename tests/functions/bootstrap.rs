@@ -13,6 +13,7 @@
 //! | `sleep` | sleeps as many milliseconds as the event says, answers `null` |
 //! | `large` | answers a string of as many bytes as the event says |
 //! | `family` | starts a process that would outlive it, answers both their ids |
+//! | `report` | prints the event, answers that it could not process the messages whose body contains `bad` |
 //! | `fail` | reports an error of the kind `Test.Failure` |
 //! | `exit` | ends in the middle of the work |
 
@@ -76,10 +77,21 @@ fn handler(name: &str) -> Option<Handler> {
                 Command::new("sleep").arg("600").spawn().map_err(|cause| error("Test.NoChild", &cause.to_string()))?;
             Ok(format!("[{},{}]", std::process::id(), child.id()))
         },
+        "report" => |event| {
+            println!("{event}");
+            Ok(format!(r#"{{"batchItemFailures":[{}]}}"#, failures(event)))
+        },
         "fail" => |_| Err(error("Test.Failure", "as it was told")),
         "exit" => |_| exit(7),
         _ => return None,
     })
+}
+
+/// The messages of an event whose record contains `bad`, as a batch response names them.
+fn failures(event: &str) -> String {
+    let records = event.split(r#""messageId":""#).skip(1);
+    let failed = records.filter(|record| record.contains("bad")).filter_map(|record| record.split('"').next());
+    failed.map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#)).collect::<Vec<_>>().join(",")
 }
 
 fn error(kind: &str, message: &str) -> String {

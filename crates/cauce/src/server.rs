@@ -123,7 +123,6 @@ impl Server {
         let sqs = Sqs::open(db.clone(), env.clone(), owner.clone(), identity.clone());
         delivery.register("sqs", Arc::new(QueueTarget::new(sqs.clone())));
         let queues: Arc<dyn ports::Queues> = Arc::new(QueuePoller::new(sqs.clone()));
-        let _ = &queues;
 
         let types = [
             cauce_iam::resource_types(&iam),
@@ -172,6 +171,7 @@ impl Server {
         delivery.start().await?;
         stacks.resume().await?;
         cauce_sqs::resume_moves(&sqs).await?;
+        lambda.start_mappings(queues, owner.clone()).await?;
         let workers = vec![
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),

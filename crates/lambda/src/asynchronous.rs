@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cauce_core::ports::Access;
 use cauce_core::{Arn, Call, RequestId, ServiceError, SpanId};
-use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Policy, Settled, Target};
+use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Policy, ROLE_ARN, Settled, Target, message};
 use cauce_store::Tx;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -171,9 +171,9 @@ impl Lambda {
             let request_id = effect.attribute(REQUEST_ID).map_or(request_id, str::to_owned);
             let status = if code == "TooManyRequestsException" { "429" } else { "200" };
             let attributes = vec![
-                ("RequestID".to_owned(), request_id),
-                ("ErrorCode".to_owned(), status.to_owned()),
-                ("ErrorMessage".to_owned(), reason.chars().take(1_024).collect()),
+                message::attribute("RequestID", "String", request_id),
+                message::attribute("ErrorCode", "Number", status),
+                message::attribute("ErrorMessage", "String", reason.chars().take(1_024).collect::<String>()),
             ];
             self.send_on(tx, effect, &deployment, queue, attributes, effect.payload.clone()).await?;
         }
@@ -190,7 +190,7 @@ impl Lambda {
         payload: Bytes,
     ) -> Result<(), ServiceError> {
         // The function's own role is what the receiver asks about.
-        attributes.push(("role".to_owned(), deployment.role.to_string()));
+        attributes.push((ROLE_ARN.to_owned(), deployment.role.to_string()));
         let sent = Effect {
             target: to.clone(),
             cause: format!("{} (outcome)", effect.target.resource()),

@@ -130,10 +130,14 @@ async fn a_failing_event_is_repeated_after_one_and_two_minutes_and_then_given_up
     );
     assert_eq!(record["responsePayload"]["errorMessage"], "told you");
     assert_eq!(taken[1].payload, json!({"do": "error"}).to_string());
-    assert_eq!(taken[1].attribute("ErrorMessage"), Some("told you"));
-    assert_eq!(taken[1].attribute("ErrorCode"), Some("200"));
-    assert_eq!(taken[0].attribute("RequestID"), None);
-    assert!(taken[1].attribute("RequestID").is_some_and(|id| ids.iter().all(|line| line.contains(id))));
+    assert_eq!(taken[1].attribute("message-attribute/ErrorMessage/String"), Some("told you"));
+    assert_eq!(taken[1].attribute("message-attribute/ErrorCode/Number"), Some("200"));
+    assert_eq!(taken[0].attribute("message-attribute/RequestID/String"), None);
+    assert!(
+        taken[1]
+            .attribute("message-attribute/RequestID/String")
+            .is_some_and(|id| ids.iter().all(|line| line.contains(id)))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,6 +217,6 @@ async fn a_function_that_is_switched_off_gets_no_retries() {
         .unwrap();
     event(&world, json!({"x": 1})).await;
     eventually("it is in the queue", || world.queue.taken().len() == 1).await;
-    assert_eq!(world.queue.taken()[0].attribute("ErrorCode"), Some("429"));
+    assert_eq!(world.queue.taken()[0].attribute("message-attribute/ErrorCode/Number"), Some("429"));
     assert_eq!(starts(&world), 0);
 }
