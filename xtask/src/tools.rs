@@ -33,8 +33,11 @@ pub(crate) fn postgres(root: &Path) -> Result<()> {
     if in_debian() || is_there("postgres", &["--version"]) {
         return Ok(());
     }
-    let args = ["install", "--yes", "--no-install-recommends", "postgresql"];
-    program(root, "apt-get", &args).context("the tests need PostgreSQL's server (Debian: apt-get install postgresql)")
+    // A new machine has no list of packages, or an old one.
+    let installed = ["update --quiet", "install --yes --quiet --no-install-recommends postgresql"]
+        .into_iter()
+        .try_for_each(|args| program(root, "apt-get", &args.split(' ').collect::<Vec<_>>()));
+    installed.context("the tests need PostgreSQL's server (Debian: apt-get install postgresql)")
 }
 
 /// The folder of the JavaScript clients' tests, with their packages installed.
