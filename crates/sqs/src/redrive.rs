@@ -29,6 +29,8 @@ pub const MOVES_A_SECOND_MAX: i64 = 500;
 pub const TASKS_KEPT_MAX: usize = 10;
 /// How many messages one commit moves.
 const MOVES_A_COMMIT: usize = 10;
+/// How long a task waits after trouble with the store.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long a message is hidden while it is being moved.
 const MOVE_HIDES: Duration = Duration::from_secs(30);
 
@@ -346,6 +348,13 @@ impl Sqs {
                     continue;
                 }
                 Ok(None) => Ok(()),
+                // The store's trouble passes, or another node owns the queue and goes on.
+                Err(Error::Other(error)) if self.owner.owned_for(id.source.arn().as_str().as_bytes()).is_some() => {
+                    tracing::warn!(%error, "messages cannot be moved; trying again");
+                    self.env.sleep(TRY_AGAIN).await;
+                    continue;
+                }
+                Err(Error::Other(_)) => return,
                 Err(error) => Err(error.to_string()),
             };
             let settled = self.db.transact(async |tx| {

@@ -277,3 +277,67 @@ async fn many_senders_and_receivers_lose_and_double_nothing() {
     all.dedup();
     assert_eq!(all.len(), 1_000);
 }
+
+#[tokio::test]
+async fn a_poller_inside_the_program_has_what_a_client_has() {
+    use cauce_core::ports::{Poll, Queues as _};
+    let w = World::new().await;
+    let url = w.queue("q", json!({ "VisibilityTimeout": "45" })).await;
+    let arn: Arn = w.attribute(&url, "QueueArn").await.parse().unwrap();
+    let poller = cauce_sqs::QueuePoller::new(w.sqs.clone());
+    let call = w.call();
+    let facts = poller.facts(&call, &arn).await.unwrap();
+    assert_eq!((facts.visibility_timeout, facts.fifo), (Duration::from_secs(45), false));
+    for n in 0..30 {
+        let attributes = json!({ "n": { "DataType": "Number", "StringValue": n.to_string() } });
+        let input = json!({ "QueueUrl": url, "MessageBody": n.to_string(), "MessageAttributes": attributes });
+        w.must("SendMessage", input).await;
+    }
+    let poll = Poll { queue: arn.clone(), messages_max: 100, wait: Duration::ZERO, visibility_timeout: None };
+    let found = poller.poll(&call, poll.clone()).await.unwrap();
+    assert_eq!(found.len(), 30);
+    assert_eq!(found[7].message_attributes["n"]["stringValue"], "7");
+    let handles: Vec<String> = found.iter().map(|message| message.receipt_handle.clone()).collect();
+    poller.delete(&call, &arn, &handles[..20]).await.unwrap();
+    poller.hide(&call, &arn, &handles[..25], Duration::ZERO).await.unwrap();
+    assert_eq!(w.counts(&url).await, [5, 5, 0]);
+    assert_eq!(poller.poll(&call, poll.clone()).await.unwrap().len(), 5);
+    // Who is not let in by a policy polls nothing.
+    let mut stranger = w.call();
+    let name = "other.amazonaws.com".to_owned();
+    stranger.principal =
+        std::sync::Arc::new(cauce_core::Principal::Service { name, account: call.account, source: None });
+    assert_eq!(poller.poll(&stranger, poll).await.unwrap_err().code(), "AccessDeniedException");
+    assert!(poller.delete(&stranger, &arn, &handles[25..]).await.is_err());
+    assert!(poller.delete(&call, &arn, &["garbage".to_owned()]).await.is_err());
+    let none: Arn = "arn:aws:sqs:us-east-1:000000000000:none".parse().unwrap();
+    assert_eq!(poller.facts(&call, &none).await.unwrap_err().code(), "QueueDoesNotExist");
+}
+
+#[tokio::test]
+async fn a_move_of_messages_goes_on_after_a_restart() {
+    let w = World::new().await;
+    let dead = w.queue("dead", json!({})).await;
+    let arn = w.attribute(&dead, "QueueArn").await;
+    let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": 1 }).to_string();
+    let url = w.queue("q", json!({ "RedrivePolicy": policy })).await;
+    let destination = w.attribute(&url, "QueueArn").await;
+    for n in 0..25 {
+        w.send(&dead, &n.to_string()).await;
+    }
+    let task = json!({ "SourceArn": arn, "DestinationArn": destination, "MaxNumberOfMessagesPerSecond": 1 });
+    w.must("StartMessageMoveTask", task.clone()).await;
+    let (code, _) = w.refused("StartMessageMoveTask", task).await;
+    assert_eq!(code, "AWS.SimpleQueueService.UnsupportedOperation");
+    let w = w.restart(2).await;
+    cauce_sqs::resume_moves(&w.sqs).await.unwrap();
+    let list = json!({ "SourceArn": arn });
+    for _ in 0..10_000 {
+        w.advance(1);
+        tokio::task::yield_now().await;
+        if w.must("ListMessageMoveTasks", list.clone()).await["Results"][0]["Status"] == "COMPLETED" {
+            break;
+        }
+    }
+    assert_eq!((w.counts(&dead).await, w.counts(&url).await), ([0, 0, 0], [25, 0, 0]));
+}
