@@ -125,3 +125,49 @@ def test_a_stack_refuses_what_the_api_refuses(server, name):
     assert "API Key value should be at least 20 characters" in reasons[0]
     stacks.delete_stack(StackName=name)
     stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+
+
+def serverless(bucket, role):
+    function = {"CodeUri": f"s3://{bucket}/code.zip", "Handler": "proxy", "Runtime": "provided.al2023", "Role": role}
+    events = {
+        "Create": {"Type": "Api", "Properties": {"Path": "/orders/{id}", "Method": "post"}},
+        "Rest": {"Type": "Api", "Properties": {"Path": "/{proxy+}", "Method": "any"}},
+    }
+    return {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Globals": {"Api": {"Cors": "'*'"}},
+        "Resources": {
+            "Orders": {"Type": "AWS::Serverless::Function", "Properties": {**function, "Events": events}},
+        },
+        "Outputs": {
+            "Api": {"Value": {"Ref": "ServerlessRestApi"}},
+            "Url": {
+                "Value": {"Fn::Sub": "https://${ServerlessRestApi}.execute-api.${AWS::Region}.amazonaws.com/Prod"}
+            },
+        },
+    }
+
+
+def test_functions_without_an_api_are_reached_through_one(server, role, code, name):
+    stacks, s3 = server.client("cloudformation"), server.client("s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="code.zip", Body=code)
+    template = json.dumps(serverless(name, role))
+    stacks.create_stack(StackName=name, TemplateBody=template, Capabilities=["CAPABILITY_AUTO_EXPAND"])
+    stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    made = outputs(stacks, name)
+    assert made["Url"] == f"https://{made['Api']}.execute-api.us-east-1.amazonaws.com/Prod"
+    base = f"{server.endpoint}/_apis/{made['Api']}/Prod"
+    for method, path, resource in [("POST", "/orders/7", "/orders/{id}"), ("PUT", "/a/b", "/{proxy+}")]:
+        request = urllib.request.Request(base + path, method=method, data=b"x")
+        with urllib.request.urlopen(request) as answer:
+            event = json.load(answer)
+        assert (event["resource"], event["httpMethod"], event["path"]) == (resource, method, path)
+    request = urllib.request.Request(base + "/orders/7", method="OPTIONS")
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Access-Control-Allow-Methods"] == "OPTIONS,POST"
+    stacks.delete_stack(StackName=name)
+    stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    s3.delete_object(Bucket=name, Key="code.zip")
+    s3.delete_bucket(Bucket=name)
