@@ -61,7 +61,7 @@ impl Change {
         let key = match &self.action {
             Action::Put(item) => {
                 let key = table.key.in_item(item)?;
-                table.check_index_keys(item)?;
+                table.check_index_keys(item, None)?;
                 if item_size_bytes(item) > ITEM_BYTES_MAX {
                     return Err(Error::invalid("Item size has exceeded the maximum allowed size"));
                 }
@@ -103,7 +103,7 @@ impl Change {
                 if old.is_none() && !updated.creates {
                     return Ok(Decision { new: None, writes: false, touched: Some((updated.old, updated.new)) });
                 }
-                table.check_index_keys(&updated.item).map_err(Refusal::Invalid)?;
+                table.check_index_keys(&updated.item, old).map_err(Refusal::Invalid)?;
                 if item_size_bytes(&updated.item) > ITEM_BYTES_MAX {
                     let message = "Item size to update has exceeded the maximum allowed size";
                     return Err(Refusal::Invalid(Error::invalid(message)));

@@ -91,6 +91,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         match error {
             StoreError::Conflict { .. } => Error::Conflict,
+            StoreError::TooLarge { limit, value, what } => Error::Invalid(format!(
+                "The request with the index entries it makes is too large for one commit: {value} {what}, at most {limit}"
+            )),
             other => Error::Other(other.into()),
         }
     }

@@ -47,7 +47,7 @@ impl Index {
     /// Where the entry of an item stands: any map with the attributes of both keys will do.
     pub(crate) fn entry_key(&self, table: &Table, item: &Item) -> Option<Bytes> {
         let (own, whose) = (self.key.key_of(item)?, table.key.key_of(item)?);
-        Some(keys::entry(table.number, self.id, &own, &whose))
+        Index::takes(&own).then(|| keys::entry(table.number, self.id, &own, &whose))
     }
 }
 

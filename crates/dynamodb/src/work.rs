@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cauce_core::{ServiceError, Timestamp};
-use cauce_store::{RangeReq, Tx};
+use cauce_store::{RangeReq, Row, Tx};
 
 use crate::change::item_of;
 use crate::error::Error;
@@ -22,6 +22,9 @@ const REMOVED_MAX: usize = 1_000;
 
 /// How many items one step adds to an index, so that writers of the same items do not wait long.
 const FILLED_MAX: usize = 100;
+
+/// How many bytes of items one step adds to an index, unless one item alone is larger: a part of what one commit takes.
+const FILLED_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How many tokens one step forgets.
 const FORGOTTEN_MAX: usize = 500;
@@ -50,6 +53,17 @@ pub(crate) async fn run(service: Arc<DynamoDb>) {
             }
         }
     }
+}
+
+/// The first rows that are together small enough for one step; at least one.
+fn within_bytes(rows: &[Row]) -> &[Row] {
+    let mut bytes = 0;
+    let fits = |row: &&Row| {
+        let before = bytes;
+        bytes += row.val.len();
+        before == 0 || bytes <= FILLED_BYTES_MAX
+    };
+    rows.get(..rows.iter().take_while(fits).count()).unwrap_or_default()
 }
 
 impl DynamoDb {
@@ -121,14 +135,10 @@ impl DynamoDb {
         }
         let rows = tx.range(range).await?;
         let Some(index) = table.indexes.get_mut(at) else { return Ok(()) };
-        let index = match rows.len() {
-            FILLED_MAX => index.clone(),
-            _ => {
-                index.backfilling = false;
-                index.clone()
-            }
-        };
-        for row in &rows {
+        let taken = within_bytes(&rows);
+        index.backfilling = taken.len() < rows.len() || rows.len() == FILLED_MAX;
+        let index = index.clone();
+        for row in taken {
             let Some(item) = item_of(Some(&row.val))? else { continue };
             let Some(entry) = index.entry(&table, &item) else { continue };
             if tx.get(&entry.key).await?.is_none() {
@@ -137,7 +147,7 @@ impl DynamoDb {
             }
         }
         if index.backfilling {
-            job.last = rows.last().map(|row| row.key.to_vec());
+            job.last = taken.last().map(|row| row.key.to_vec());
             tx.set_record(job_key.clone(), &job)?;
         } else {
             tx.clear(job_key.clone());

@@ -134,6 +134,69 @@ async fn an_index_is_exact_although_items_change_while_it_is_built() {
 }
 
 #[tokio::test]
+async fn an_index_is_built_over_large_items_and_passes_over_what_it_cannot_take() {
+    let db = Db::memory();
+    let world = World::on(&db).await;
+    world.ok("CreateTable", create("table", false)).await;
+    let put = async |id: &str, g: Value, bytes: usize| {
+        let item = json!({ "id": { "S": id }, "g": g, "text": { "S": "x".repeat(bytes) } });
+        world.ok("PutItem", json!({ "TableName": "table", "Item": item })).await;
+    };
+    // Together more than one commit takes.
+    for n in 0..60 {
+        put(&format!("i{n}"), json!({ "S": "g" }), 390_000).await;
+    }
+    put("number", json!({ "N": "1" }), 1).await;
+    put("empty", json!({ "S": "" }), 1).await;
+    put("long", json!({ "S": "g".repeat(2_049) }), 1).await;
+    let update = json!({
+        "TableName": "table", "AttributeDefinitions": [{ "AttributeName": "g", "AttributeType": "S" }],
+        "GlobalSecondaryIndexUpdates": [{ "Create": by_g() }],
+    });
+    world.ok("UpdateTable", update).await;
+    let worker = tokio::spawn(cauce_dynamodb::run(Arc::clone(&world.tables)));
+    until(&world, async || rows(&db, BACKFILL).await == 0).await;
+    worker.abort();
+    let described = world.ok("DescribeTable", json!({ "TableName": "table" })).await;
+    assert_eq!(described["Table"]["GlobalSecondaryIndexes"][0]["ItemCount"], 60);
+    let update = |set: &str| {
+        json!({
+            "TableName": "table", "Key": { "id": { "S": "number" } }, "UpdateExpression": set,
+            "ExpressionAttributeValues": { ":v": { "N": "2" } },
+        })
+    };
+    world.ok("UpdateItem", update("SET aside = :v")).await;
+    let refused = world.call("UpdateItem", update("SET g = :v")).await.unwrap_err();
+    assert_eq!(
+        refused.message(),
+        "One or more parameter values were invalid: Type mismatch for Index Key g Expected: S Actual: N IndexName: by-g"
+    );
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_a_commit_is_refused_whole() {
+    let world = World::on(&Db::memory()).await;
+    let mut table = create("table", true);
+    let index = |n: usize| {
+        let mut index = by_g();
+        index["IndexName"] = format!("by-g-{n}").into();
+        index
+    };
+    table["GlobalSecondaryIndexes"] = (0..6).map(index).collect();
+    world.ok("CreateTable", table).await;
+    let put = |n: usize| {
+        let mut large = item(n);
+        large["text"] = json!({ "S": "x".repeat(380_000) });
+        json!({ "Put": { "TableName": "table", "Item": large } })
+    };
+    let transaction = json!({ "TransactItems": (0..10).map(put).collect::<Vec<_>>() });
+    let refused = world.call("TransactWriteItems", transaction).await.unwrap_err();
+    assert_eq!(refused.code(), "ValidationException", "{refused:?}");
+    assert!(refused.message().contains("too large for one commit"), "{refused:?}");
+    assert_eq!(world.ok("Scan", json!({ "TableName": "table" })).await["Count"], 0);
+}
+
+#[tokio::test]
 async fn a_token_holds_for_ten_minutes_and_is_forgotten() {
     let db = Db::memory();
     let world = World::on(&db).await;
