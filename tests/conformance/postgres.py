@@ -42,24 +42,28 @@ class Postgres:
         subprocess.run(command, cwd=self.folder, user=self.user, check=True, stdout=subprocess.DEVNULL)
 
     def start(self):
-        log = open(self.folder.parent / "postgres.log", "ab")
-        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "max_connections=300"]
-        command = [server_program("postgres"), "-D", "data", "-p", str(self.port)]
-        command += [part for setting in settings for part in ("-c", setting)]
-        with log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, user=self.user, stdout=log, stderr=log, start_new_session=True
-            )
+        self.spawn()
         until(self.answers, "PostgreSQL's start", 60)
         return self
 
+    def spawn(self):
+        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "max_connections=300"]
+        command = [server_program("postgres"), "-D", "data", "-p", str(self.port)]
+        command += [part for setting in settings for part in ("-c", setting)]
+        with open(self.folder.parent / "postgres.log", "ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, user=self.user, stdout=log, stderr=log, start_new_session=True
+            )
+
     def answers(self):
-        assert self.process.poll() is None, "PostgreSQL ended"
+        if self.process.poll() is not None:
+            # The processes of a killed server take a moment to notice, and until then no other may start.
+            self.spawn()
         command = [server_program("pg_isready"), "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
 
     def kill(self):
-        """All of its processes at once."""
+        """The server; its other processes end when they notice."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
