@@ -106,11 +106,11 @@ impl Sns {
         budget: &mut Budget,
         after: Option<&str>,
     ) -> Result<(), Error> {
-        let wanted = route.wanted(message)?;
-        let wanted = wanted.iter().filter(|active| after.is_none_or(|after| &*active.id > after));
+        // One more than the budget takes says that there are more.
+        let wanted = route.wanted(message, after.unwrap_or_default(), budget.effects.saturating_add(1))?;
         let mut envelopes = Envelopes { sns: self, route, message, made: HashMap::new() };
         let mut last: Option<&Active> = None;
-        for active in wanted {
+        for active in &wanted {
             let effect = self.effect(route, message, active, cause, &mut envelopes).await?;
             if !budget.take(effect.payload.len()) {
                 if route.id.is_fifo() {

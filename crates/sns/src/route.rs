@@ -65,13 +65,14 @@ impl Route {
         self.subscriptions.len()
     }
 
-    /// Who wants the message, in the order of their ids.
+    /// The first `limit` of those that want the message and come after the id `after`, in the order of their ids.
     ///
     /// # Errors
     /// If a filter cannot be evaluated.
-    pub(crate) fn wanted(&self, message: &Message) -> Result<Vec<Arc<Active>>, Error> {
+    pub(crate) fn wanted(&self, message: &Message, after: &str, limit: usize) -> Result<Vec<Arc<Active>>, Error> {
         if self.by_attributes.is_empty() && self.by_body.is_empty() {
-            return Ok(self.plain.clone());
+            let from = self.plain.partition_point(|active| &*active.id <= after);
+            return Ok(self.plain.iter().skip(from).take(limit).cloned().collect());
         }
         let mut wanted: BTreeMap<Arc<str>, Arc<Active>> =
             self.plain.iter().map(|active| (Arc::clone(&active.id), Arc::clone(active))).collect();
@@ -85,7 +86,7 @@ impl Route {
         if !self.by_body.is_empty() {
             self.add_by_body(message, &mut wanted)?;
         }
-        Ok(wanted.into_values().collect())
+        Ok(wanted.into_values().filter(|active| &*active.id > after).take(limit).collect())
     }
 
     /// Adds those whose filter the text matches that they would get.
