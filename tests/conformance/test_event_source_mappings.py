@@ -9,7 +9,8 @@ from errors import refusal
 from functions import allow, create_function, create_role, events_logged, logged
 from program import ACCOUNT, until
 
-POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
+# What AWSLambdaSQSQueueExecutionRole allows.
+POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
 class Mapped:

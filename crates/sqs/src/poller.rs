@@ -110,7 +110,9 @@ impl Queues for QueuePoller {
         receipt_handles: &[String],
         visibility_timeout: Duration,
     ) -> Result<(), ServiceError> {
-        let held = self.sqs.allowed(call, queue, "sqs:ChangeMessageVisibility").await?;
+        // Whoever may receive may hold on to what it has received: the policy that AWS manages for pollers
+        // (AWSLambdaSQSQueueExecutionRole) allows no more.
+        let held = self.sqs.allowed(call, queue, "sqs:ReceiveMessage").await?;
         let receipts = receipt_handles.iter().map(|handle| Receipt::read(handle)).collect::<Result<Vec<_>, _>>()?;
         let wishes: Vec<_> = receipts.into_iter().map(|receipt| Ok((receipt, visibility_timeout))).collect();
         self.sqs.hide(&held, &wishes).await?;

@@ -53,7 +53,7 @@ pub struct QueueFacts {
 }
 
 /// Takes messages from queues. `call` is the consumer (the session of a function's role), and is authorized by the
-/// implementation: `sqs:ReceiveMessage`, `sqs:DeleteMessage`, `sqs:ChangeMessageVisibility`, `sqs:GetQueueAttributes`.
+/// implementation: `sqs:ReceiveMessage`, to hide as well, `sqs:DeleteMessage`, `sqs:GetQueueAttributes`.
 #[async_trait]
 pub trait Queues: Send + Sync + 'static {
     /// What is known of a queue.
