@@ -127,6 +127,9 @@ def test_a_policy_may_name_partition_keys(session, dynamodb, table):
     own.put_item(TableName=table, Item=item("mine"))
     assert own.get_item(TableName=table, Key=item("mine"))["Item"] == item("mine")
     assert query(own, table, "mine")["Count"] == 1
+    equal = {of: {"AttributeValueList": [{"S": of}], "ComparisonOperator": "EQ"} for of in ("mine", "other")}
+    assert own.query(TableName=table, KeyConditions={"id": equal["mine"]})["Count"] == 1
+    denied(own.query, TableName=table, KeyConditions={"id": equal["other"]})
     own.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item("mine", 2)}}]})
     own.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item("mine", 3)}}])
     dynamodb.put_item(TableName=table, Item=item("other"))
@@ -169,6 +172,18 @@ def test_a_policy_may_name_attributes(session, dynamodb, table):
         ReturnValues="ALL_OLD",
     )
     denied(lambda: query(own, table, "a", FilterExpression="closed = :id", ProjectionExpression="n"))
+    # What the older parameters name counts as well.
+    assert own.get_item(TableName=table, Key=item("a"), AttributesToGet=["open"])["Item"] == {"open": {"S": "x"}}
+    denied(own.get_item, TableName=table, Key=item("a"), AttributesToGet=["closed"])
+    denied(own.update_item, TableName=table, Key=item("a"), AttributeUpdates={"closed": {"Value": {"S": "x"}}})
+    denied(own.put_item, TableName=table, Item=item("a"), Expected={"closed": {"Exists": False}})
+    equal = {"AttributeValueList": [{"S": "a"}], "ComparisonOperator": "EQ"}
+    old_query = {"TableName": table, "KeyConditions": {"id": equal}, "AttributesToGet": ["open"]}
+    assert own.query(**old_query)["Count"] == 1
+    denied(own.query, **old_query, QueryFilter={"closed": equal})
+    denied(own.scan, TableName=table, ScanFilter={"closed": equal}, AttributesToGet=["open"])
+    batch = {"Keys": [item("a")], "AttributesToGet": ["open", "closed"]}
+    denied(own.batch_get_item, RequestItems={table: batch})
 
 
 # Stacks

@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use cauce_core::{Call, Principal};
 
 use crate::expression::{
-    ExpressionKind, Path, Placeholders, parse_condition, parse_key_condition, parse_projection, parse_update,
+    ExpressionKind, KeyCondition, LegacyConditions, Path, Placeholders, legacy_key_conditions, parse_condition,
+    parse_key_condition, parse_projection, parse_update,
 };
 use crate::keys;
 use crate::request::{Names, Values, table_id};
@@ -71,12 +72,30 @@ impl Touched {
         if let Some(projection) = given.projection.and_then(|text| parse_projection(text, &mut placeholders).ok()) {
             self.paths(projection.paths());
         }
-        if let Some(condition) = given.key_condition.and_then(|text| parse_key_condition(text, &mut placeholders).ok())
-        {
-            self.attributes.extend(condition.attributes().map(str::to_owned));
-            self.partition = hash.and_then(|hash| condition.equal_to(hash)).cloned();
+        let condition = given.key_condition.and_then(|text| parse_key_condition(text, &mut placeholders).ok());
+        if let Some(condition) = condition {
+            self.key_condition(&condition, hash);
         }
         self
+    }
+
+    /// Adds the attributes that a parameter of the time before expressions names.
+    pub(crate) fn names<'n>(mut self, names: impl IntoIterator<Item = &'n String>) -> Touched {
+        self.attributes.extend(names.into_iter().cloned());
+        self
+    }
+
+    /// Adds what `KeyConditions` name.
+    pub(crate) fn key_conditions(mut self, given: Option<&LegacyConditions>, hash: Option<&str>) -> Touched {
+        if let Some(condition) = given.and_then(|given| legacy_key_conditions(given.clone()).ok()) {
+            self.key_condition(&condition, hash);
+        }
+        self
+    }
+
+    fn key_condition(&mut self, condition: &KeyCondition, hash: Option<&str>) {
+        self.attributes.extend(condition.attributes().map(str::to_owned));
+        self.partition = hash.and_then(|hash| condition.equal_to(hash)).cloned();
     }
 
     fn paths<'p>(&mut self, paths: impl IntoIterator<Item = &'p Path>) {

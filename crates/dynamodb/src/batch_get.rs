@@ -90,9 +90,13 @@ impl Told for BatchGetItem {
                 names: Some(&wanted.expression_attribute_names),
                 ..Expressions::default()
             };
-            wanted.keys.iter().fold(Touched::default(), Touched::item).expressions(&expressions, hash)
+            let touched = wanted.keys.iter().fold(Touched::default(), Touched::item).expressions(&expressions, hash);
+            touched.names(wanted.attributes_to_get.iter().flatten())
         };
-        let projected = self.request_items.values().all(|wanted| wanted.projection_expression.is_some());
+        let projected = self
+            .request_items
+            .values()
+            .all(|wanted| wanted.projection_expression.is_some() || wanted.attributes_to_get.is_some());
         let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
         let choices = [
             ("dynamodb:Select", Some(access::select(None, projected, false))),

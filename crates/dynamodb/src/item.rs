@@ -129,7 +129,7 @@ fn choices<'a>(values: Option<&'a str>, capacity: Option<&'a str>) -> [(&'static
 }
 
 macro_rules! told_write {
-    ($($input:ty: $item:ident, $update:expr);*) => {$(
+    ($($input:ty: $item:ident, $update:expr, $updated:expr);*) => {$(
         impl Told for $input {
             fn context(&self, tables: &DynamoDb, call: &Call) -> Context {
                 let update: fn(&$input) -> Option<&str> = $update;
@@ -141,7 +141,10 @@ macro_rules! told_write {
                     ..Expressions::default()
                 };
                 let touched = |_: &str, hash: Option<&str>| {
-                    Touched::default().item(&self.$item).expressions(&expressions, hash)
+                    let updated: fn(&$input) -> Vec<&String> = $updated;
+                    let expected = self.expected.iter().flat_map(|expected| expected.keys());
+                    let touched = Touched::default().item(&self.$item).expressions(&expressions, hash);
+                    touched.names(expected).names(updated(self))
                 };
                 let choices = choices(self.return_values.as_deref(), self.return_consumed_capacity.as_deref());
                 tables.context(call, [(self.table_name.as_str(), None)], touched, &choices)
@@ -150,9 +153,11 @@ macro_rules! told_write {
     )*};
 }
 told_write!(
-    PutItem: item, |_| None;
-    UpdateItem: key, |input| input.update_expression.as_deref();
-    DeleteItem: key, |_| None
+    PutItem: item, |_| None, |_| Vec::new();
+    UpdateItem: key,
+        |input| input.update_expression.as_deref(),
+        |input| input.attribute_updates.iter().flat_map(|updates| updates.keys()).collect();
+    DeleteItem: key, |_| None, |_| Vec::new()
 );
 
 impl Told for GetItem {
@@ -160,8 +165,11 @@ impl Told for GetItem {
         let projection = self.projection_expression.as_deref();
         let expressions =
             Expressions { projection, names: Some(&self.expression_attribute_names), ..Expressions::default() };
-        let touched = |_: &str, hash: Option<&str>| Touched::default().item(&self.key).expressions(&expressions, hash);
-        let selected = access::select(None, projection.is_some(), false);
+        let touched = |_: &str, hash: Option<&str>| {
+            let touched = Touched::default().item(&self.key).expressions(&expressions, hash);
+            touched.names(self.attributes_to_get.iter().flatten())
+        };
+        let selected = access::select(None, projection.is_some() || self.attributes_to_get.is_some(), false);
         let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
         let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
         tables.context(call, [(self.table_name.as_str(), None)], touched, &choices)

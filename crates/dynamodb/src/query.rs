@@ -138,9 +138,16 @@ impl Told for Query {
             values: Some(&self.expression_attribute_values),
             ..Expressions::default()
         };
-        let touched = |_: &str, hash: Option<&str>| Touched::default().expressions(&expressions, hash);
+        let filter = self.query_filter.iter().flat_map(|filter| filter.keys());
+        let names: Vec<&String> = filter.chain(self.attributes_to_get.iter().flatten()).collect();
+        let touched = |_: &str, hash: Option<&str>| {
+            let touched =
+                Touched::default().expressions(&expressions, hash).key_conditions(self.key_conditions.as_ref(), hash);
+            touched.names(names.iter().copied())
+        };
         let index = self.index_name.as_deref();
-        let selected = access::select(self.select.as_deref(), self.projection_expression.is_some(), index.is_some());
+        let projected = self.projection_expression.is_some() || self.attributes_to_get.is_some();
+        let selected = access::select(self.select.as_deref(), projected, index.is_some());
         let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
         let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
         tables.context(call, [(self.table_name.as_str(), index)], touched, &choices)

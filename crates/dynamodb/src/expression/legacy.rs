@@ -69,7 +69,7 @@ pub enum ConditionalOperator {
 }
 
 /// A condition on an attribute: of `Expected`, `ScanFilter`, `QueryFilter` or `KeyConditions`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LegacyCondition {
     /// `Expected`: what it equals.
