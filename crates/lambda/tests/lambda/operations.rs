@@ -306,7 +306,8 @@ async fn nothing_is_done_for_whom_nothing_allows() {
     call.principal = std::sync::Arc::new(stranger);
     // Whatever the input, authorization comes before validation and handler.
     let input = json!({"FunctionName": "f", "Name": "a", "Resource": ARN, "Tags": {}, "TagKeys": [], "StatementId": "s",
-                       "Action": "lambda:*", "Principal": "*", "Code": {}, "ReservedConcurrentExecutions": 1, "Role": ROLE});
+                       "Action": "lambda:*", "Principal": "*", "Code": {}, "ReservedConcurrentExecutions": 1, "Role": ROLE,
+                       "UUID": "91eaeb7e-c976-1234-9451-8709db01f137", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q"});
     let operations: Vec<&str> = world.api.operations().collect();
     assert!(operations.len() > 30, "{operations:?}");
     for operation in operations {
