@@ -54,6 +54,8 @@ struct Model {
     /// Messages that exist, by their number, which is their body.
     messages: BTreeMap<u64, Known>,
     sent: u64,
+    /// When the last message was sent, and to which group.
+    sent_at: u64,
     last_group: u8,
     /// Every reception: which message, under which handle.
     receptions: Vec<(u64, String)>,
@@ -96,18 +98,19 @@ async fn run(fifo: bool, steps: Vec<Step>) {
     let mut w = World::new().await;
     let (name, attributes) = if fifo { ("q.fifo", json!({ "FifoQueue": "true" })) } else { ("q", json!({})) };
     let url = w.queue(name, attributes).await;
-    let mut m = Model { fifo, now: 0, messages: BTreeMap::new(), sent: 0, last_group: 0, receptions: Vec::new() };
+    let mut m =
+        Model { fifo, now: 0, messages: BTreeMap::new(), sent: 0, sent_at: 0, last_group: 0, receptions: Vec::new() };
     let mut seed = 1;
     for step in steps {
         match step {
             Step::Send(group) => {
                 m.sent += 1;
-                m.last_group = group;
+                (m.sent_at, m.last_group) = (m.now, group);
                 send(&w, &m, &url).await;
                 m.messages.insert(m.sent, Known { group, hidden_until: 0, receives: 0, handle: String::new() });
             }
             // Within five minutes, a FIFO queue takes it for the same message; a standard queue knows no such thing.
-            Step::SendAgain if fifo && m.sent > 0 => send(&w, &m, &url).await,
+            Step::SendAgain if fifo && m.sent > 0 && m.now < m.sent_at + 300 => send(&w, &m, &url).await,
             Step::SendAgain => {}
             Step::Receive(max) => receive(&w, &mut m, &url, usize::from(max)).await,
             Step::Delete(which) => {
@@ -139,6 +142,10 @@ async fn run(fifo: bool, steps: Vec<Step>) {
             }
             Step::Restart => {
                 seed += 1;
+                // A start takes time, and numbers of messages are drawn from the clock: of messages that are gone the store knows
+                // nothing, so within the same microsecond a number would be drawn again.
+                w.advance(1);
+                m.now += 1;
                 w = w.restart(seed).await;
             }
         }
