@@ -1,5 +1,5 @@
-//! The change of one item: decided as a pure function, then written with its index entries and counts. Single writes, batches
-//! and transactions are made of it.
+//! The change of one item: decided as a pure function, then written with all that goes with it. Single writes, batches and
+//! transactions are made of it.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::expression::{Condition, Update};
 use crate::index;
 use crate::keys;
 use crate::model::{TABLE_ITSELF, Table};
+use crate::service::DynamoDb;
 use crate::value::{ITEM_BYTES_MAX, Item, decode_item, encode_item, item_size_bytes};
 
 /// What AWS adds to the size of every item in `TableSizeBytes`, in bytes.
@@ -135,33 +136,56 @@ pub(crate) fn item_of(row: Option<&Bytes>) -> Result<Option<Item>, Error> {
     Ok(row.map(|row| decode_item(row)).transpose().map_err(ServiceError::internal)?)
 }
 
-/// Writes what was decided: the row, the entries of all indexes, the counts. Returns what it costs.
-pub(crate) async fn write(
-    tx: &Tx,
-    table: &Table,
-    row_key: &Bytes,
-    old: Option<&Item>,
-    decision: &Decision,
-) -> Result<Spent, Error> {
-    let new = decision.new.as_ref();
-    let size = |item: Option<&Item>| item.map_or(0, item_size_bytes);
-    let (before, after) = (size(old), size(new));
-    if !decision.writes {
-        return Ok(Spent::of_write(table, before.max(after), &index::Written::new()));
+/// What a change has made of an item. Every one comes by [`DynamoDb::write`], in the transaction that makes it: of single writes, batches,
+/// transactions, and of the service itself. Whatever keeps a record of changes hangs on there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Changed<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) row_key: &'a Bytes,
+    pub(crate) old: Option<&'a Item>,
+    pub(crate) new: Option<&'a Item>,
+}
+
+impl Changed<'_> {
+    fn sizes(&self) -> (usize, usize) {
+        let size = |item: Option<&Item>| item.map_or(0, item_size_bytes);
+        (size(self.old), size(self.new))
     }
-    match new {
-        Some(item) => tx.set(row_key.clone(), encode_item(item)),
-        None => tx.clear(row_key.clone()),
+}
+
+impl DynamoDb {
+    /// Writes what was decided. Returns what it costs.
+    pub(crate) async fn write_decided(
+        &self,
+        tx: &Tx,
+        table: &Table,
+        row_key: &Bytes,
+        old: Option<&Item>,
+        decision: &Decision,
+    ) -> Result<Spent, Error> {
+        let changed = Changed { table, row_key, old, new: decision.new.as_ref() };
+        let (before, after) = changed.sizes();
+        let written = if decision.writes { self.write(tx, &changed).await? } else { index::Written::new() };
+        Ok(Spent::of_write(table, before.max(after), &written))
     }
-    let stored = |bytes: usize| i64::try_from(bytes + ITEM_OVERHEAD_BYTES).unwrap_or(i64::MAX);
-    let count = i64::from(new.is_some()) - i64::from(old.is_some());
-    let bytes = new.map_or(0, |_| stored(after)) - old.map_or(0, |_| stored(before));
-    if count != 0 {
-        tx.add(keys::item_count(table.number, TABLE_ITSELF), count)?;
+
+    /// Writes a change: the row, the counts, the entries of all indexes.
+    pub(crate) async fn write(&self, tx: &Tx, changed: &Changed<'_>) -> Result<index::Written, Error> {
+        let Changed { table, row_key, old, new } = *changed;
+        match new {
+            Some(item) => tx.set(row_key.clone(), encode_item(item)),
+            None => tx.clear(row_key.clone()),
+        }
+        let (before, after) = changed.sizes();
+        let stored = |bytes: usize| i64::try_from(bytes + ITEM_OVERHEAD_BYTES).unwrap_or(i64::MAX);
+        let count = i64::from(new.is_some()) - i64::from(old.is_some());
+        let bytes = new.map_or(0, |_| stored(after)) - old.map_or(0, |_| stored(before));
+        if count != 0 {
+            tx.add(keys::item_count(table.number, TABLE_ITSELF), count)?;
+        }
+        if bytes != 0 {
+            tx.add(keys::byte_count(table.number, TABLE_ITSELF), bytes)?;
+        }
+        index::maintain(tx, table, old, new).await
     }
-    if bytes != 0 {
-        tx.add(keys::byte_count(table.number, TABLE_ITSELF), bytes)?;
-    }
-    let written = index::maintain(tx, table, old, new).await?;
-    Ok(Spent::of_write(table, before.max(after), &written))
 }

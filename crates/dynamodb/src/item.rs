@@ -352,7 +352,7 @@ impl DynamoDb {
             Err(Refusal::Invalid(error)) => return Err(error),
         };
         let row_key = change.row_key(&table)?;
-        let spent = change::write(tx, &table, &row_key, old.as_ref(), &decision).await?;
+        let spent = self.write_decided(tx, &table, &row_key, old.as_ref(), &decision).await?;
         Ok((table, old, decision, spent))
     }
 

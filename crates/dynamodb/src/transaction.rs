@@ -327,7 +327,7 @@ impl DynamoDb {
         }
         check_size(&decided)?;
         for (((step, table), row), (old, decision)) in steps.iter().zip(&tables).zip(&rows).zip(decided) {
-            let spent = change::write(tx, table, row, old.as_ref(), &decision).await?;
+            let spent = self.write_decided(tx, table, row, old.as_ref(), &decision).await?;
             done.spent.entry(step.id.name.clone()).or_default().add(&spent.doubled());
             if let Some(metrics) = ItemCollectionMetrics::of(table, &step.change).filter(|_| step.verb != Verb::Check) {
                 done.metrics.entry(step.id.name.clone()).or_default().push(metrics);
