@@ -106,7 +106,7 @@ impl Server {
         let sns = Sns::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), sns_options);
         let secrets = SecretsManager::open(db.clone(), env.clone(), identity.clone());
         let parameters = ParameterStore::open(db.clone(), env.clone(), identity.clone());
-        let tables = DynamoDb::open(db.clone(), env.clone(), identity.clone()).await?;
+        let tables = DynamoDb::open(db.clone(), env.clone(), owner.clone(), identity.clone()).await?;
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));
@@ -157,6 +157,7 @@ impl Server {
             .api(scheduler::api(scheduler.clone()))
             .api(cauce_sns::api(sns.clone()))
             .api(cauce_dynamodb::api(tables.clone()))
+            .api(cauce_dynamodb::streams_api(tables.clone()))
             .api(cauce_secretsmanager::api(secrets.clone()))
             .api(cauce_ssm::api(parameters))
             .api(cauce_apigateway::api(gateway.clone()))

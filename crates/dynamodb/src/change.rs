@@ -136,14 +136,24 @@ pub(crate) fn item_of(row: Option<&Bytes>) -> Result<Option<Item>, Error> {
     Ok(row.map(|row| decode_item(row)).transpose().map_err(ServiceError::internal)?)
 }
 
-/// What a change has made of an item. Every one comes by [`DynamoDb::write`], in the transaction that makes it: of single writes, batches,
-/// transactions, and of the service itself. Whatever keeps a record of changes hangs on there.
+/// What a change has made of an item. Every one comes by [`DynamoDb::write`], in the transaction that makes it: those of single
+/// writes, batches, transactions, and of the service itself. Whatever keeps a record of changes hangs on there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Changed<'a> {
     pub(crate) table: &'a Table,
     pub(crate) row_key: &'a Bytes,
     pub(crate) old: Option<&'a Item>,
     pub(crate) new: Option<&'a Item>,
+    pub(crate) by: By,
+}
+
+/// Who changes an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A request.
+    Request,
+    /// The service, because the item has expired.
+    Expiry,
 }
 
 impl Changed<'_> {
@@ -163,15 +173,15 @@ impl DynamoDb {
         old: Option<&Item>,
         decision: &Decision,
     ) -> Result<Spent, Error> {
-        let changed = Changed { table, row_key, old, new: decision.new.as_ref() };
+        let changed = Changed { table, row_key, old, new: decision.new.as_ref(), by: By::Request };
         let (before, after) = changed.sizes();
         let written = if decision.writes { self.write(tx, &changed).await? } else { index::Written::new() };
         Ok(Spent::of_write(table, before.max(after), &written))
     }
 
-    /// Writes a change: the row, the counts, the entries of all indexes.
+    /// Writes a change: the row, the counts, the place among what expires, the record in the stream, the entries of all indexes.
     pub(crate) async fn write(&self, tx: &Tx, changed: &Changed<'_>) -> Result<index::Written, Error> {
-        let Changed { table, row_key, old, new } = *changed;
+        let Changed { table, row_key, old, new, .. } = *changed;
         match new {
             Some(item) => tx.set(row_key.clone(), encode_item(item)),
             None => tx.clear(row_key.clone()),
@@ -186,6 +196,8 @@ impl DynamoDb {
         if bytes != 0 {
             tx.add(keys::byte_count(table.number, TABLE_ITSELF), bytes)?;
         }
+        self.queue_expiry(tx, changed);
+        self.record_change(tx, changed).await?;
         index::maintain(tx, table, old, new).await
     }
 }

@@ -9,6 +9,7 @@ use crate::model::{
     BillingMode, Index, KeySchema, Projection, Scope, TABLE_ITSELF, Table, Throughput, index_arn, table_arn,
 };
 use crate::schema::{AttributeDefinition, KeySchemaElement, ProjectionWish};
+use crate::stream::StreamSpecification;
 
 /// How many items a table or index has, and how many bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +41,12 @@ pub(crate) struct TableDescription {
     #[serde(skip_serializing_if = "Option::is_none")]
     table_class_summary: Option<Value>,
     deletion_protection_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_specification: Option<StreamSpecification>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest_stream_label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest_stream_arn: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,7 +74,7 @@ struct IndexDescription {
     index_arn: String,
 }
 
-fn elements(key: &KeySchema) -> Vec<KeySchemaElement> {
+pub(crate) fn elements(key: &KeySchema) -> Vec<KeySchemaElement> {
     let kinds = ["HASH", "RANGE"].into_iter();
     let element = |(attribute, kind): (&crate::model::KeyAttribute, &str)| KeySchemaElement {
         attribute_name: attribute.name.clone(),
@@ -146,6 +153,9 @@ impl TableDescription {
             global_secondary_indexes: indexes(Scope::Global),
             table_class_summary: table.table_class.as_ref().map(|class| json!({ "TableClass": class })),
             deletion_protection_enabled: table.deletion_protection,
+            stream_specification: StreamSpecification::of(table),
+            latest_stream_label: table.latest_stream.clone(),
+            latest_stream_arn: table.latest_stream_arn(id).map(|arn| arn.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What DynamoDB refuses, in its words.
 
-use cauce_core::ServiceError;
+use cauce_core::{ServiceError, Timestamp};
 use cauce_store::StoreError;
 use serde_json::{Value, json};
 
@@ -42,6 +42,21 @@ pub enum Error {
          token that was already used."
     )]
     TokenReused,
+    /// `ExpiredIteratorException`.
+    #[error(
+        "Iterator expired. The iterator was created at time {given} while right now it is {now} which is further in the future \
+         than the tolerated delay of {} milliseconds.",
+        crate::stream::ITERATOR_LASTS.as_millis()
+    )]
+    ExpiredIterator {
+        /// When it was given out.
+        given: Timestamp,
+        /// When it was used.
+        now: Timestamp,
+    },
+    /// `TrimmedDataAccessException`.
+    #[error("The data you are trying to access has been trimmed.")]
+    Trimmed,
     /// Any other service error: of the store, of policies.
     #[error(transparent)]
     Other(#[from] ServiceError),
@@ -116,6 +131,8 @@ impl From<Error> for ServiceError {
             Error::Canceled(_) => "TransactionCanceledException",
             Error::Conflict => "TransactionConflictException",
             Error::TokenReused => "IdempotentParameterMismatchException",
+            Error::ExpiredIterator { .. } => "ExpiredIteratorException",
+            Error::Trimmed => "TrimmedDataAccessException",
             Error::Other(other) => return other.clone(),
         };
         let answer = ServiceError::new(400, code, error.to_string());

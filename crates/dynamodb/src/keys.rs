@@ -3,7 +3,7 @@
 //! | kind | key | row |
 //! |---|---|---|
 //! | 0x0A01 | account, region, table name | a table's definition |
-//! | 0x0A02 | | the last table number given out (counter) |
+//! | 0x0A02 | | the last number given to a table or stream (counter) |
 //! | 0x0A03 | table, spread, partition key, sort key | an item |
 //! | 0x0A04 | table, index, spread, partition key, sort key, digest of the item's key | what an index shows of an item |
 //! | 0x0A05 | table, index (0: the table), 0 or 1 | how many items, how many bytes (counters) |
@@ -11,8 +11,14 @@
 //! | 0x0A07 | table, index | how far an index that is being built has come |
 //! | 0x0A08 | account, region, token | what a transaction with this token asked for |
 //! | 0x0A09 | end (µs), account, region, token | when that may be forgotten |
+//! | 0x0A10 | account, region, table name, label | a stream |
+//! | 0x0A11 | stream, shard, sequence number | the record of a change |
+//! | 0x0A12 | stream, shard | the last sequence number that was removed for its age |
+//! | 0x0A18 | table, queue | a queue of items that expire, and how far it has been filled |
+//! | 0x0A19 | table, queue, second, key of the item's row | that the item expires then |
 //!
-//! Tables and indexes go by numbers that are given once, so what is dropped and made again under the same name begins empty.
+//! Tables, streams, indexes and queues go by numbers that are given once, so what is dropped and made again under the same name
+//! begins empty. Streams have theirs from the same counter as tables, queues from the same as the indexes of their table.
 //! `spread` is 32 bits of a hash of the partition key: it makes segments of a scan equal in size, and the order of a scan
 //! says nothing, as in AWS. What sorts items of one partition is the sort key in its order-preserving bytes.
 
@@ -20,7 +26,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use cauce_core::{Account, Region, Timestamp};
-use cauce_store::{Key, KeyError, KeyReader, Kind, prefix_end};
+use cauce_store::{Key, KeyError, KeyReader, Kind, StoreError, Tx, prefix_end};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) const TABLE: Kind = Kind::new(0x0A01);
@@ -32,6 +38,11 @@ pub(crate) const DROPPED: Kind = Kind::new(0x0A06);
 pub(crate) const BACKFILL: Kind = Kind::new(0x0A07);
 pub(crate) const TOKEN: Kind = Kind::new(0x0A08);
 pub(crate) const TOKEN_END: Kind = Kind::new(0x0A09);
+pub(crate) const STREAM: Kind = Kind::new(0x0A10);
+pub(crate) const STREAM_RECORD: Kind = Kind::new(0x0A11);
+pub(crate) const STREAM_TRIMMED: Kind = Kind::new(0x0A12);
+pub(crate) const EXPIRING: Kind = Kind::new(0x0A18);
+pub(crate) const EXPIRY: Kind = Kind::new(0x0A19);
 
 /// A table, by the name that its users give.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,8 +77,12 @@ pub(crate) fn read_table(key: &[u8]) -> Result<TableId, KeyError> {
     Ok(TableId { account, region, name: reader.str()? })
 }
 
-pub(crate) fn table_number() -> Bytes {
-    Key::new(TABLE_NUMBER).build()
+/// Draws a number for a table or a stream.
+pub(crate) async fn draw_number(tx: &Tx) -> Result<u64, StoreError> {
+    let key = Key::new(TABLE_NUMBER).build();
+    let number = tx.get_counter(&key).await?.saturating_add(1);
+    tx.add(key, 1)?;
+    Ok(number.unsigned_abs())
 }
 
 /// The order-preserving bytes of a partition key and, where there is one, a sort key.
@@ -253,4 +268,93 @@ pub(crate) fn read_token_end(key: &[u8]) -> Result<TokenId, KeyError> {
     let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
     let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
     Ok(TokenId { account, region, token: reader.str()? })
+}
+
+/// A stream of a table: the label is the moment at which it was enabled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StreamId {
+    pub(crate) table: TableId,
+    pub(crate) label: String,
+}
+
+pub(crate) fn stream(id: &StreamId) -> Bytes {
+    within(STREAM, id.table.account, &id.table.region).str(&id.table.name).str(&id.label).build()
+}
+
+/// The streams of one table, or of all tables of an account and region.
+pub(crate) fn streams(account: Account, region: &Region, table: Option<&str>) -> (Bytes, Bytes) {
+    let all = within(STREAM, account, region);
+    table.map_or_else(|| all.clone(), |name| all.clone().str(name)).prefix_range()
+}
+
+/// The streams of all accounts and regions.
+pub(crate) fn all_streams() -> (Bytes, Bytes) {
+    Key::new(STREAM).prefix_range()
+}
+
+/// Reads a key of [`stream`].
+pub(crate) fn read_stream(key: &[u8]) -> Result<StreamId, KeyError> {
+    let mut reader = KeyReader::new(key, STREAM)?;
+    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
+    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
+    Ok(StreamId { table: TableId { account, region, name: reader.str()? }, label: reader.str()? })
+}
+
+pub(crate) fn stream_record(stream: u64, shard: u16, sequence: u64) -> Bytes {
+    Key::new(STREAM_RECORD).u64(stream).u16(shard).u64(sequence).build()
+}
+
+/// The records of a shard from one number on to before another.
+pub(crate) fn stream_records(stream: u64, shard: u16, from: u64, before: u64) -> (Bytes, Bytes) {
+    (stream_record(stream, shard, from), stream_record(stream, shard, before))
+}
+
+/// The sequence number in a key of [`stream_record`].
+pub(crate) fn read_stream_record(key: &[u8]) -> Result<u64, KeyError> {
+    let mut reader = KeyReader::new(key, STREAM_RECORD)?;
+    reader.u64()?;
+    reader.u16()?;
+    reader.u64()
+}
+
+pub(crate) fn stream_trimmed(stream: u64, shard: u16) -> Bytes {
+    Key::new(STREAM_TRIMMED).u64(stream).u16(shard).build()
+}
+
+/// A queue of items that expire.
+pub(crate) fn expiring(table: u64, queue: u32) -> Bytes {
+    Key::new(EXPIRING).u64(table).u32(queue).build()
+}
+
+/// The queues of all tables.
+pub(crate) fn all_expiring() -> (Bytes, Bytes) {
+    Key::new(EXPIRING).prefix_range()
+}
+
+pub(crate) fn read_expiring(key: &[u8]) -> Result<(u64, u32), KeyError> {
+    let mut reader = KeyReader::new(key, EXPIRING)?;
+    Ok((reader.u64()?, reader.u32()?))
+}
+
+pub(crate) fn expiry(table: u64, queue: u32, second: i64, item: &[u8]) -> Bytes {
+    Key::new(EXPIRY).u64(table).u32(queue).i64(second).raw(item).build()
+}
+
+/// What stands in a queue.
+pub(crate) fn expiries(table: u64, queue: u32) -> (Bytes, Bytes) {
+    Key::new(EXPIRY).u64(table).u32(queue).prefix_range()
+}
+
+/// What stands in all queues of a table.
+pub(crate) fn all_expiries(table: u64) -> (Bytes, Bytes) {
+    Key::new(EXPIRY).u64(table).prefix_range()
+}
+
+/// The second, and the key of the item's row.
+pub(crate) fn read_expiry(key: &[u8]) -> Result<(i64, Bytes), KeyError> {
+    let mut reader = KeyReader::new(key, EXPIRY)?;
+    reader.u64()?;
+    reader.u32()?;
+    let second = reader.i64()?;
+    Ok((second, Bytes::copy_from_slice(reader.raw())))
 }

@@ -1,20 +1,23 @@
 //! DynamoDB: tables, items, indexes, queries, scans, batches, transactions.
 //!
-//! A write is one transaction of the store: the item, the entries of every index, the counts. What a table is, is read in the
-//! same transaction, so an index sees every write from its creation on, and nothing is written to a table that is gone.
+//! A write is one transaction of the store: the item, the entries of every index, the counts, its place among what expires, the
+//! record in the table's stream. What a table is, is read in the same transaction, so an index or a stream sees every write from
+//! its creation on, and nothing is written to a table that is gone.
 //!
 //! # Limits
 //! [`ITEM_BYTES_MAX`], [`PARTITION_KEY_BYTES_MAX`], [`SORT_KEY_BYTES_MAX`], [`NESTING_MAX`], [`PAGE_BYTES_MAX`],
-//! [`BATCH_GET_MAX`], [`BATCH_WRITE_MAX`], [`TRANSACTION_MAX`], [`TABLES_MAX`], [`LOCAL_INDEXES_MAX`], [`GLOBAL_INDEXES_MAX`].
+//! [`BATCH_GET_MAX`], [`BATCH_WRITE_MAX`], [`TRANSACTION_MAX`], [`TABLES_MAX`], [`LOCAL_INDEXES_MAX`], [`GLOBAL_INDEXES_MAX`],
+//! [`GET_RECORDS_MAX`], [`GET_RECORDS_BYTES_MAX`], [`ITERATOR_LASTS`], [`STREAM_RETENTION`], [`EXPIRED_AGO_MAX`].
 //!
 //! # Invariants
 //! - An item and its index entries agree at every snapshot, whatever is killed whenever.
 //! - A table or index made again under an old name shows nothing of the old one: the layout goes by numbers given once.
 //! - A page is of one snapshot as far as one read of the store reaches; single reads and transactions always are.
+//! - The records of an item are in the order of its changes, and no reader passes one by; who is killed in between loses none.
 //! - Reads are never behind: an eventually consistent read sees what a consistent one sees.
 //!
 //! # Deliberately absent
-//! Throttling by provisioned capacity; streams, backups and PartiQL (their operations are unknown here).
+//! Throttling by provisioned capacity; backups and PartiQL (their operations are unknown here).
 
 mod access;
 mod batch_get;
@@ -24,6 +27,7 @@ mod catalog;
 mod change;
 mod description;
 mod error;
+mod expiry;
 pub mod expression;
 mod index;
 mod item;
@@ -39,6 +43,7 @@ mod resources;
 mod scan;
 mod schema;
 mod service;
+mod stream;
 mod table;
 mod table_update;
 mod tags;
@@ -52,13 +57,15 @@ pub use batch_get::{BATCH_GET_BYTES_MAX, BATCH_GET_MAX};
 pub use batch_write::BATCH_WRITE_MAX;
 pub use capacity::{READ_UNIT_BYTES, WRITE_UNIT_BYTES};
 pub use error::{CancellationReason, Error};
+pub use expiry::EXPIRED_AGO_MAX;
 pub use key::{PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX};
 pub use number::{NUMBER_BYTES_MAX, NUMBER_DIGITS_MAX, NUMBER_EXPONENT_MAX, NUMBER_EXPONENT_MIN, Number, NumberError};
 pub use read::PAGE_BYTES_MAX;
 pub use resources::resource_types;
 pub use scan::SEGMENTS_MAX;
 pub use schema::{CAPACITY_UNITS_MAX, GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, PROJECTED_ATTRIBUTES_MAX};
-pub use service::{DynamoDb, INFO, api};
+pub use service::{DynamoDb, INFO, STREAMS_INFO, api, streams_api};
+pub use stream::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX, ITERATOR_LASTS, SHARDS, STREAM_RETENTION, StreamFeed};
 pub use table::TABLES_MAX;
 pub use tags::TAGS_MAX;
 pub use transaction::{TOKEN_LASTS, TRANSACTION_BYTES_MAX, TRANSACTION_MAX};
@@ -67,7 +74,8 @@ pub use value::{
     encode_item, item_size_bytes,
 };
 
-/// Removes the rows of dropped tables and fills new indexes, for ever; spawn it once, and abort it at shutdown.
+/// Removes the rows of dropped tables, fills new indexes, trims streams and deletes what has expired, for ever; spawn it once,
+/// and abort it at shutdown.
 pub async fn run(tables: std::sync::Arc<DynamoDb>) {
-    work::run(tables).await;
+    tokio::join!(work::run(std::sync::Arc::clone(&tables)), expiry::run(tables));
 }

@@ -6,7 +6,8 @@ use cauce_core::{Arn, Timestamp};
 use cauce_store::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::keys::{Rows, TableId};
+use crate::keys::{Rows, StreamId, TableId};
+use crate::stream::TableStream;
 use crate::value::ValueType;
 
 /// The number of the table itself among its indexes.
@@ -142,6 +143,15 @@ pub(crate) struct Table {
     pub(crate) tags: BTreeMap<String, String>,
     /// The attribute that holds the second in which an item expires.
     pub(crate) ttl_attribute: Option<String>,
+    /// The number of the queue of items that expire, as an index has one; 0 where nothing expires.
+    #[serde(default)]
+    pub(crate) ttl_queue: u32,
+    /// Where its changes are recorded.
+    #[serde(default)]
+    pub(crate) stream: Option<TableStream>,
+    /// The label of the stream that it has, or had last.
+    #[serde(default)]
+    pub(crate) latest_stream: Option<String>,
 }
 
 impl Record for Table {
@@ -155,6 +165,17 @@ impl Table {
 
     pub(crate) fn has_local_indexes(&self) -> bool {
         self.indexes.iter().any(|index| index.scope == Scope::Local)
+    }
+
+    /// The attribute by which items expire, and the queue in which those that do stand.
+    pub(crate) fn expiry(&self) -> Option<(&str, u32)> {
+        self.ttl_attribute.as_deref().filter(|_| self.ttl_queue > 0).map(|attribute| (attribute, self.ttl_queue))
+    }
+
+    /// The ARN of the stream that it has, or had last.
+    pub(crate) fn latest_stream_arn(&self, id: &TableId) -> Option<Arn> {
+        let label = self.latest_stream.clone()?;
+        Some(StreamId { table: id.clone(), label }.arn())
     }
 
     pub(crate) fn items(&self) -> Rows {

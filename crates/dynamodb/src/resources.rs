@@ -52,6 +52,7 @@ static TABLE: ResourceSchema = ResourceSchema {
         Property::optional("GlobalSecondaryIndexes"),
         Property::optional("BillingMode"),
         Property::optional("ProvisionedThroughput"),
+        Property::optional("StreamSpecification"),
         Property::optional("DeletionProtectionEnabled"),
         Property::optional("TableClass"),
         Property::optional("Tags"),
@@ -60,7 +61,7 @@ static TABLE: ResourceSchema = ResourceSchema {
     name_property: Some("TableName"),
     name_chars_max: 255,
     name_lower_case: false,
-    attributes: &["Arn"],
+    attributes: &["Arn", "StreamArn"],
 };
 
 /// Templates may write numbers and booleans as texts; the API may not.
@@ -88,14 +89,31 @@ fn expiry(properties: &Map<String, Value>) -> Option<&Value> {
     (wish.get("Enabled") == Some(&Value::Bool(true))).then_some(wish)
 }
 
+/// The stream that a template wishes, as the API wants it said.
+fn stream(properties: &Map<String, Value>) -> Result<Option<Value>, ServiceError> {
+    let Some(wish) = properties.get("StreamSpecification") else { return Ok(None) };
+    if wish.get("ResourcePolicy").is_some() {
+        return Err(Error::invalid("StreamSpecification.ResourcePolicy is not supported by this server").into());
+    }
+    let mut wish = wish.clone();
+    if let Some(wish) = wish.as_object_mut() {
+        wish.insert("StreamEnabled".to_owned(), true.into());
+    }
+    Ok(Some(wish))
+}
+
 impl TableType {
     fn id(call: &Call, name: &str) -> TableId {
         TableId { account: call.account, region: call.region.clone(), name: name.to_owned() }
     }
 
-    fn provisioned(call: &Call, name: &str) -> Provisioned {
-        let arn = table_arn(&TableType::id(call, name)).to_string();
-        Provisioned { physical_id: name.to_owned(), attributes: Map::from_iter([("Arn".to_owned(), arn.into())]) }
+    async fn provisioned(&self, call: &Call, name: &str) -> Result<Provisioned, ServiceError> {
+        let id = TableType::id(call, name);
+        let table = self.0.definition(&id).await?;
+        let stream = table.latest_stream_arn(&id).filter(|_| table.stream.is_some());
+        let mut attributes = Map::from_iter([("Arn".to_owned(), table_arn(&id).to_string().into())]);
+        attributes.extend(stream.map(|arn| ("StreamArn".to_owned(), arn.to_string().into())));
+        Ok(Provisioned { physical_id: name.to_owned(), attributes })
     }
 
     async fn may(&self, call: &Call, action: &str, name: &str) -> Result<(), ServiceError> {
@@ -132,6 +150,22 @@ impl TableType {
                 Ok(_) | Err(Error::Invalid(_)) => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+        Ok(())
+    }
+
+    /// Brings the stream from `previous` to `properties`: another view is another stream.
+    async fn update_stream(&self, call: &Call, name: &str, request: &UpdateRequest) -> Result<(), ServiceError> {
+        let (before, after) = (stream(&request.previous)?, stream(&request.properties)?);
+        if before == after {
+            return Ok(());
+        }
+        self.may(call, "dynamodb:UpdateTable", name).await?;
+        let table = self.0.definition(&TableType::id(call, name)).await?;
+        let off = table.stream.as_ref().map(|_| json!({ "StreamEnabled": false }));
+        for wish in off.into_iter().chain(after) {
+            let input: UpdateTable = read(json!({ "TableName": name, "StreamSpecification": wish }))?;
+            Arc::clone(&self.0).update_table(call.clone(), input).await?;
         }
         Ok(())
     }
@@ -231,6 +265,9 @@ impl ResourceType for TableType {
         let named = properties.get("TableName").and_then(Value::as_str).map(str::to_owned);
         let name = named.unwrap_or_else(|| request.generated_name.clone());
         properties.insert("TableName".to_owned(), name.clone().into());
+        if let Some(stream) = stream(&properties)? {
+            properties.insert("StreamSpecification".to_owned(), stream);
+        }
         self.may(call, "dynamodb:CreateTable", &name).await?;
         let mut input: CreateTable = read(Value::Object(properties))?;
         let own = [(STACK_TAG, &request.stack_id), (LOGICAL_TAG, &request.logical_id)];
@@ -241,17 +278,18 @@ impl ResourceType for TableType {
             other => drop(other?),
         }
         self.set_expiry(call, &name, None, expiry.as_ref()).await?;
-        Ok(TableType::provisioned(call, &name))
+        self.provisioned(call, &name).await
     }
 
     async fn update(&self, call: &Call, request: UpdateRequest) -> Result<Provisioned, ServiceError> {
         let name = request.physical_id.clone();
         self.update_settings(call, &name, &request).await?;
+        self.update_stream(call, &name, &request).await?;
         self.update_indexes(call, &name, &request).await?;
         self.update_tags(call, &name, &request).await?;
         let (before, after) = (plain_properties(&request.previous), plain_properties(&request.properties));
         self.set_expiry(call, &name, expiry(&before), expiry(&after)).await?;
-        Ok(TableType::provisioned(call, &name))
+        self.provisioned(call, &name).await
     }
 
     async fn delete(&self, call: &Call, request: DeleteRequest) -> Result<(), ServiceError> {

@@ -4,20 +4,30 @@ use std::sync::Arc;
 
 use cauce_core::ports::{Access, Identity};
 use cauce_core::{Arn, Call, Env, ServiceError};
-use cauce_store::Db;
+use cauce_store::{Db, Owner};
 use cauce_wire::{Api, JsonVersion, Operation, Protocol, ServiceInfo};
 use tokio::sync::Notify;
 
 use crate::access::{Context, told};
 use crate::catalog::Catalog;
 use crate::error::Error;
+use crate::expiry::Alarm;
 use crate::request::{read_resource, table_resource};
+use crate::stream::Flows;
 
 /// DynamoDB as the wire knows it.
 pub static INFO: ServiceInfo = ServiceInfo {
     name: "dynamodb",
     signing_name: "dynamodb",
     protocols: &[Protocol::Json { version: JsonVersion::V1_0, target_prefix: "DynamoDB_20120810" }],
+    validation_code: "ValidationException",
+};
+
+/// DynamoDB Streams as the wire knows it: operations of their own on the streams of the same tables.
+pub static STREAMS_INFO: ServiceInfo = ServiceInfo {
+    name: "dynamodb",
+    signing_name: "dynamodb",
+    protocols: &[Protocol::Json { version: JsonVersion::V1_0, target_prefix: "DynamoDBStreams_20120810" }],
     validation_code: "ValidationException",
 };
 
@@ -29,20 +39,27 @@ pub struct DynamoDb {
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) identity: Arc<dyn Identity>,
+    pub(crate) owner: Owner,
     pub(crate) catalog: Catalog,
+    pub(crate) flows: Flows,
     /// Wakes the worker when there is something to do.
     pub(crate) work: Notify,
+    /// Wakes the worker that deletes what has expired.
+    pub(crate) alarm: Arc<Alarm>,
 }
 
 impl DynamoDb {
-    /// The service on this store. Run [`crate::run`] to have dropped tables removed and indexes built.
+    /// The service on this store, as the owner of all streams. Run [`crate::run`] to have dropped tables removed, indexes built,
+    /// streams trimmed and expired items deleted.
     ///
     /// # Errors
     /// If the tables cannot be read.
-    pub async fn open(db: Db, env: Env, identity: Arc<dyn Identity>) -> Result<Arc<DynamoDb>, Error> {
-        let catalog = Catalog::default();
+    pub async fn open(db: Db, env: Env, owner: Owner, identity: Arc<dyn Identity>) -> Result<Arc<DynamoDb>, Error> {
+        let (catalog, flows, alarm) = (Catalog::default(), Flows::default(), Arc::default());
         catalog.read_all(&db).await?;
-        Ok(Arc::new(DynamoDb { db, env, identity, catalog, work: Notify::new() }))
+        let service = DynamoDb { db, env, identity, owner, catalog, flows, work: Notify::new(), alarm };
+        service.begin_kept_expiries().await?;
+        Ok(Arc::new(service))
     }
 
     /// Refuses a caller who may not do `action`.
@@ -62,6 +79,25 @@ impl DynamoDb {
 pub fn api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
     let api = Api::new(&INFO, Arc::clone(&service)).body_bytes_max(BODY_BYTES_MAX);
     data(control(api), &service)
+}
+
+/// Every operation of DynamoDB Streams.
+pub fn streams_api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
+    use crate::stream::{DescribeStream, GetShardIterator, ListStreams, iterator_resource};
+    Api::new(&STREAMS_INFO, service)
+        .operation(Operation::new("ListStreams", DynamoDb::list_streams).resource(|call, i: &ListStreams| {
+            let table = i.table_name.as_deref().unwrap_or("*");
+            vec![call.arn("dynamodb", &format!("table/{table}/stream/*")).to_string()]
+        }))
+        .operation(
+            Operation::new("DescribeStream", DynamoDb::describe_stream)
+                .resource(|_, i: &DescribeStream| vec![i.stream_arn.clone()]),
+        )
+        .operation(
+            Operation::new("GetShardIterator", DynamoDb::get_shard_iterator)
+                .resource(|_, i: &GetShardIterator| vec![i.stream_arn.clone()]),
+        )
+        .operation(Operation::new("GetRecords", DynamoDb::get_records).resource(iterator_resource))
 }
 
 fn control(api: Api<DynamoDb>) -> Api<DynamoDb> {

@@ -16,6 +16,7 @@ use crate::model::{BillingMode, Dropped, Scope, TABLE_ITSELF, Table};
 use crate::request::{NAME_CHARS, table_id, validate_table};
 use crate::schema::{self, AttributeDefinition, IndexWish, KeySchemaElement, ThroughputWish};
 use crate::service::DynamoDb;
+use crate::stream::{StreamSpecification, ViewType, begin_stream, end_stream};
 use crate::tags::{self, Tag};
 
 /// How many tables an account may have in a region.
@@ -40,12 +41,6 @@ pub(crate) struct CreateTable {
     resource_policy: Option<IgnoredAny>,
     on_demand_throughput: Option<Value>,
     warm_throughput: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct StreamSpecification {
-    pub(crate) stream_enabled: bool,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +75,7 @@ impl Input for CreateTable {
         }
         schema::validate_throughput(v, self.provisioned_throughput.as_ref());
         validate_choices(v, self.billing_mode.as_ref(), self.table_class.as_ref());
+        StreamSpecification::validate(self.stream_specification.as_ref(), v);
         tags::validate(v, self.tags.as_deref().unwrap_or_default());
     }
 }
@@ -140,13 +136,7 @@ pub(crate) struct DescribeTableOutput {
 }
 
 /// Refuses what this server does not do.
-pub(crate) fn refuse_unsupported(
-    stream: Option<&StreamSpecification>,
-    encryption: Option<&Encryption>,
-) -> Result<(), Error> {
-    if stream.is_some_and(|stream| stream.stream_enabled) {
-        return Err(Error::invalid("StreamSpecification: streams are not supported by this server"));
-    }
+pub(crate) fn refuse_unsupported(encryption: Option<&Encryption>) -> Result<(), Error> {
     if encryption.is_some_and(|encryption| encryption.key.is_some()) {
         return Err(Error::invalid("SSESpecification: customer managed keys are not supported by this server"));
     }
@@ -156,7 +146,7 @@ pub(crate) fn refuse_unsupported(
 impl CreateTable {
     /// The table that is wished, but for its number and the moment.
     fn table(&self, name: &str) -> Result<Table, Error> {
-        refuse_unsupported(self.stream_specification.as_ref(), self.sse_specification.as_ref())?;
+        refuse_unsupported(self.sse_specification.as_ref())?;
         let refused = [
             ("ResourcePolicy", self.resource_policy.is_some()),
             ("OnDemandThroughput", self.on_demand_throughput.is_some()),
@@ -214,6 +204,9 @@ impl CreateTable {
             deletion_protection: self.deletion_protection_enabled.unwrap_or(false),
             tags,
             ttl_attribute: None,
+            ttl_queue: 0,
+            stream: None,
+            latest_stream: None,
         })
     }
 }
@@ -225,7 +218,8 @@ impl DynamoDb {
         wished.created = self.env.now();
         wished.uuid = self.env.entropy().uuid();
         wished.on_demand_since = (wished.billing == BillingMode::PayPerRequest).then_some(wished.created);
-        let table = self.db.transact(async |tx| self.create_in(&tx, &id, wished.clone()).await).await?;
+        let view = input.stream_specification.as_ref().map_or(Ok(None), StreamSpecification::view)?;
+        let table = self.db.transact(async |tx| self.create_in(&tx, &id, wished.clone(), view).await).await?;
         // So that policies can be told of the first request to it; whoever was faster and deleted it is no concern of ours.
         match self.definition(&id).await {
             Ok(_) | Err(Error::NotFound(_)) => {}
@@ -234,7 +228,13 @@ impl DynamoDb {
         Ok(TableChanged { table_description: TableDescription::of(&id, &table, "CREATING", |_| Totals::default()) })
     }
 
-    async fn create_in(&self, tx: &cauce_store::Tx, id: &TableId, mut table: Table) -> Result<Table, Error> {
+    async fn create_in(
+        &self,
+        tx: &cauce_store::Tx,
+        id: &TableId,
+        mut table: Table,
+        view: Option<ViewType>,
+    ) -> Result<Table, Error> {
         let key = keys::table(id);
         if tx.get(&key).await?.is_some() {
             return Err(Error::InUse(format!("Table already exists: {}", id.name)));
@@ -245,9 +245,11 @@ impl DynamoDb {
                 "Subscriber limit exceeded: There is a limit of {TABLES_MAX} tables per subscriber"
             )));
         }
-        let number = tx.get_counter(&keys::table_number()).await?.saturating_add(1);
-        tx.add(keys::table_number(), 1)?;
-        table.number = number.unsigned_abs();
+        table.number = keys::draw_number(tx).await?;
+        if let Some(view) = view {
+            let created = table.created;
+            begin_stream(tx, id, &mut table, view, created).await?;
+        }
         tx.set_record(key, &table)?;
         Ok(table)
     }
@@ -296,7 +298,7 @@ impl DynamoDb {
 
     pub(crate) async fn delete_table(self: Arc<Self>, call: Call, input: NamedTable) -> Result<TableChanged, Error> {
         let id = table_id(&call, &input.table_name)?;
-        let table_key = keys::table(&id);
+        let (table_key, now) = (keys::table(&id), self.env.now());
         let table = self
             .db
             .transact(async |tx| {
@@ -311,6 +313,8 @@ impl DynamoDb {
                 }
                 tx.clear(table_key.clone());
                 tx.clear_range(keys::totals(table.number));
+                tx.clear(keys::expiring(table.number, table.ttl_queue));
+                end_stream(&tx, &id, &mut Table::clone(&table), now).await?;
                 table.indexes.iter().for_each(|index| tx.clear(keys::backfill(table.number, index.id)));
                 tx.set_record(keys::dropped(table.number, TABLE_ITSELF), &Dropped { name: id.name.clone() })?;
                 Ok(table)

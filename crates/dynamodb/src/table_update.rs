@@ -14,7 +14,8 @@ use crate::model::{Backfill, BillingMode, Dropped, KeyAttribute, Scope, Table, T
 use crate::request::{table_id, validate_index, validate_table};
 use crate::schema::{self, AttributeDefinition, IndexWish, ThroughputWish};
 use crate::service::DynamoDb;
-use crate::table::{Encryption, StreamSpecification, TableChanged, named, refuse_unsupported, validate_choices};
+use crate::stream::{StreamSpecification, update_stream};
+use crate::table::{Encryption, TableChanged, named, refuse_unsupported, validate_choices};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -63,6 +64,7 @@ impl Input for UpdateTable {
         schema::validate_definitions(v, self.attribute_definitions.as_deref().unwrap_or_default());
         schema::validate_throughput(v, self.provisioned_throughput.as_ref());
         validate_choices(v, self.billing_mode.as_ref(), self.table_class.as_ref());
+        StreamSpecification::validate(self.stream_specification.as_ref(), v);
         for (n, update) in self.global_secondary_index_updates.iter().flatten().enumerate() {
             v.within(format!("globalSecondaryIndexUpdates.{}.member", n + 1), |v| {
                 if let Some(create) = &update.create {
@@ -84,7 +86,7 @@ impl Input for UpdateTable {
 
 impl UpdateTable {
     fn check(&self) -> Result<(), Error> {
-        refuse_unsupported(self.stream_specification.as_ref(), self.sse_specification.as_ref())?;
+        refuse_unsupported(self.sse_specification.as_ref())?;
         let refused = [
             ("ReplicaUpdates", &self.replica_updates),
             ("MultiRegionConsistency", &self.multi_region_consistency),
@@ -254,6 +256,9 @@ impl DynamoDb {
         let mut table = tx.get_record::<Table>(&key).await?.ok_or(Error::NoTable)?;
         let building = table.indexes.iter().any(|index| index.backfilling);
         let jobs = input.apply(&mut table, now)?;
+        if let Some(wish) = &input.stream_specification {
+            update_stream(tx, id, &mut table, wish, now).await?;
+        }
         for job in jobs {
             match job {
                 Job::Fill(_) if building => {

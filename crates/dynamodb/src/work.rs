@@ -1,4 +1,5 @@
-//! What goes on in the background: rows of dropped tables and indexes are removed, new indexes are filled, old tokens forgotten.
+//! What goes on in the background: rows of dropped tables and indexes are removed, new indexes are filled, old tokens forgotten,
+//! streams trimmed.
 //! Every step is a transaction of bounded size, and rows say what is left to do, so a restart goes on where it was.
 
 use std::sync::Arc;
@@ -72,7 +73,8 @@ impl DynamoDb {
         let filled = self.fill_indexes().await?;
         let removed = self.remove_dropped().await?;
         let forgot = self.forget_tokens(self.env.now()).await?;
-        Ok(filled || removed || forgot)
+        let trimmed = self.trim_streams(self.env.now()).await?;
+        Ok(filled || removed || forgot || trimmed)
     }
 
     /// Removes some rows of the first table or index that was dropped.
@@ -81,8 +83,11 @@ impl DynamoDb {
         let Some(job) = job else { return Ok(false) };
         let (table, index) = keys::read_dropped(&job.key).map_err(ServiceError::internal)?;
         let ranges = match index {
-            TABLE_ITSELF => vec![keys::Rows::Items { table }.all(), keys::all_entries(table)],
-            index => vec![keys::Rows::Entries { table, index }.all()],
+            TABLE_ITSELF => {
+                vec![keys::Rows::Items { table }.all(), keys::all_entries(table), keys::all_expiries(table)]
+            }
+            // The number is that of an index or of a queue.
+            index => vec![keys::Rows::Entries { table, index }.all(), keys::expiries(table, index)],
         };
         for range in ranges {
             let start = range.0.clone();

@@ -8,6 +8,7 @@ mod objects;
 mod outbound;
 mod queues;
 mod services;
+mod streams;
 
 pub use functions::{FunctionError, Functions, Invocation, InvocationOutcome};
 pub use identity::{Access, AccessKey, Credentials, Identity, Verdict};
@@ -16,3 +17,4 @@ pub use objects::Objects;
 pub use outbound::{Http, HttpFailure, HttpRequest, HttpResponse};
 pub use queues::{Message, POLL_MESSAGES_MAX, Poll, QueueFacts, Queues};
 pub use services::{ServiceRequest, ServiceResponse, Services};
+pub use streams::{ChangeRecord, STREAM_RECORDS_MAX, StreamFacts, StreamPage, StreamPosition, StreamRead, Streams};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cauce_core::ports::{Access, AccessKey, Credentials, Identity, Verdict};
 use cauce_core::{Account, Arn, Call, Env, ManualClock, Region, SeededEntropy, ServiceError, Timestamp, Trace};
-use cauce_dynamodb::{DynamoDb, api};
-use cauce_store::Db;
+use cauce_dynamodb::{DynamoDb, api, streams_api};
+use cauce_store::{Db, Owner};
 use cauce_wire::Api;
 use serde_json::Value;
 
@@ -35,6 +35,7 @@ pub(crate) struct World {
     env: Env,
     identity: Arc<dyn Identity>,
     api: Api<DynamoDb>,
+    streams: Api<DynamoDb>,
 }
 
 impl World {
@@ -42,14 +43,18 @@ impl World {
         let clock = ManualClock::new(Timestamp::from_secs(1_800_000_000));
         let env = Env::new(clock.clone(), SeededEntropy::new(7));
         let identity: Arc<dyn Identity> = Arc::new(Everyone);
-        let tables = DynamoDb::open(db.clone(), env.clone(), Arc::clone(&identity)).await.unwrap();
-        World { clock, api: api(Arc::clone(&tables)), tables, env, identity }
+        let owner = Owner::acquire_all(db, "test").await.unwrap();
+        let tables = DynamoDb::open(db.clone(), env.clone(), owner, Arc::clone(&identity)).await.unwrap();
+        let (api, streams) = (api(Arc::clone(&tables)), streams_api(Arc::clone(&tables)));
+        World { clock, api, streams, tables, env, identity }
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Result<Value, ServiceError> {
         let trace = Trace::start(self.env.now(), self.env.entropy());
         let call = Call::from_service(&self.env, "test", None, Account::DEFAULT, Region::default(), trace);
-        let body = self.api.call_json(&self.identity, operation, call, input.to_string().as_bytes()).await?;
+        let of_streams = self.streams.operations().any(|name| name == operation);
+        let api = if of_streams { &self.streams } else { &self.api };
+        let body = api.call_json(&self.identity, operation, call, input.to_string().as_bytes()).await?;
         Ok(if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() })
     }
 
