@@ -81,16 +81,25 @@ fn handler(name: &str) -> Option<Handler> {
             println!("{event}");
             Ok(format!(r#"{{"batchItemFailures":[{}]}}"#, failures(event)))
         },
+        "judge" => |event| {
+            println!("{event}");
+            if event.contains("bad") { Err(error("Test.Bad", "something bad")) } else { Ok("null".to_owned()) }
+        },
         "fail" => |_| Err(error("Test.Failure", "as it was told")),
         "exit" => |_| exit(7),
         _ => return None,
     })
 }
 
-/// The messages of an event whose record contains `bad`, as a batch response names them.
+/// The messages or changes of an event whose record contains `bad`, as a batch response names them.
 fn failures(event: &str) -> String {
-    let records = event.split(r#""messageId":""#).skip(1);
-    let failed = records.filter(|record| record.contains("bad")).filter_map(|record| record.split('"').next());
+    let (begins, id) = if event.contains(r#""eventID":""#) {
+        (r#""eventID":""#, r#""SequenceNumber":""#)
+    } else {
+        (r#""messageId":""#, "")
+    };
+    let bad = event.split(begins).skip(1).filter(|record| record.contains("bad"));
+    let failed = bad.filter_map(|record| record.split_once(id)?.1.split('"').next());
     failed.map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#)).collect::<Vec<_>>().join(",")
 }
 

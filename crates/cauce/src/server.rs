@@ -12,7 +12,7 @@ use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
 use cauce_delivery::Delivery;
-use cauce_dynamodb::DynamoDb;
+use cauce_dynamodb::{DynamoDb, StreamFeed};
 use cauce_eventbridge::scheduler::{self, Scheduler, UniversalTarget};
 use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
@@ -172,7 +172,7 @@ impl Server {
         delivery.start().await?;
         stacks.resume().await?;
         cauce_sqs::resume_moves(&sqs).await?;
-        lambda.start_mappings(queues, owner.clone()).await?;
+        lambda.start_mappings(queues, Arc::new(StreamFeed::new(tables.clone())), owner.clone()).await?;
         let workers = vec![
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),

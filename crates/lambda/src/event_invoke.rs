@@ -35,6 +35,24 @@ struct Destination {
     destination: Option<String>,
 }
 
+impl DestinationConfig {
+    /// That of failures only.
+    pub(crate) fn of_failures(destination: Option<&Arn>) -> DestinationConfig {
+        let destination = destination.map(Arn::to_string);
+        DestinationConfig { on_failure: Destination { destination }, ..DestinationConfig::default() }
+    }
+
+    /// Who is told of successes.
+    pub(crate) fn success(&self) -> Option<&str> {
+        self.on_success.destination.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// Who is told of failures.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.on_failure.destination.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
 /// AWS: *PutFunctionEventInvokeConfig* and *UpdateFunctionEventInvokeConfig*.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

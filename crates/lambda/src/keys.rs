@@ -9,6 +9,7 @@
 //! | `0x0304` | account, region, function, qualifier | [`EventInvokeRecord`](crate::model::EventInvokeRecord) |
 //! | `0x0310` | account, region, UUID | the mapping |
 //! | `0x0311` | account, region, source, function | the UUID of the one mapping between them |
+//! | `0x0312` | account, region, UUID, shard, lane | where a lane of a mapping of a stream stands |
 
 use cauce_core::{Account, Arn, Region, ServiceError};
 use cauce_store::{Bytes, Key, KeyError, KeyReader, Kind};
@@ -23,6 +24,7 @@ const POLICY: Kind = Kind::new(0x0303);
 const EVENT_INVOKE: Kind = Kind::new(0x0304);
 const MAPPING: Kind = Kind::new(0x0310);
 const MAPPED: Kind = Kind::new(0x0311);
+const POSITION: Kind = Kind::new(0x0312);
 
 /// A range of keys: its first, and the first after it.
 pub(crate) type Range = (Bytes, Bytes);
@@ -98,6 +100,19 @@ pub(crate) fn all_mappings() -> Range {
 
 pub(crate) fn mapped(account: Account, region: &Region, source: &Arn, function: &Arn) -> Bytes {
     Key::new(MAPPED).u64(account.number()).str(region.as_str()).str(source.as_str()).str(function.as_str()).build()
+}
+
+/// The lanes of a mapping.
+pub(crate) fn positions(key: &MappingKey) -> Range {
+    positions_of(key).prefix_range()
+}
+
+pub(crate) fn position(key: &MappingKey, shard: u16, lane: u16) -> Bytes {
+    positions_of(key).u16(shard).u16(lane).build()
+}
+
+fn positions_of(key: &MappingKey) -> Key {
+    Key::new(POSITION).u64(key.account.number()).str(key.region.as_str()).str(&key.uuid)
 }
 
 /// The mapping that a key of kind `0x0310` names.

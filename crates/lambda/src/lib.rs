@@ -26,8 +26,8 @@
 //! - An EFS access point is a folder below [`LambdaOptions::dir`], mounted where the kernel lets the server make mount namespaces.
 //!
 //! # Deliberately absent
-//! Managed runtimes, layers, images, extensions, SnapStart, provisioned concurrency, function URLs and event source mappings:
-//! their operations are unknown here, their parameters are refused by name.
+//! Managed runtimes, layers, images, extensions, SnapStart, provisioned concurrency, function URLs, event source mappings of
+//! brokers and tumbling windows: their operations are unknown here, their parameters are refused by name.
 
 mod alias;
 mod api;

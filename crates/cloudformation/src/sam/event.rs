@@ -213,9 +213,8 @@ impl Source<'_> {
         let arn = self.need(source)?;
         let mut mapping: Map<String, Value> = self.given.clone();
         mapping.remove(source);
-        if self.given.get("DestinationConfig").and_then(|config| config.pointer("/OnFailure/Type")).is_some() {
-            let why = "Type of DestinationConfig.OnFailure is not supported; give the role the permission.";
-            return Err(self.invalid(why));
+        if let Some(failure) = mapping.get_mut("DestinationConfig").and_then(|config| config.get_mut("OnFailure")) {
+            role.policies.extend(self.failure_policy(failure)?);
         }
         mapping.insert("EventSourceArn".to_owned(), arn);
         mapping.insert("FunctionName".to_owned(), self.target.name.clone());
@@ -225,6 +224,20 @@ impl Source<'_> {
         }
         let mapping = resource("AWS::Lambda::EventSourceMapping", mapping, self.target.attributes);
         Ok(vec![(self.id.clone(), mapping)])
+    }
+}
+
+impl Source<'_> {
+    /// What lets the role send to the destination of failures, if its `Type` asks for that. The type is SAM's own and goes.
+    fn failure_policy(&self, failure: &mut Value) -> Result<Option<Value>, Invalid> {
+        let Some(kind) = failure.as_object_mut().and_then(|failure| failure.remove("Type")) else { return Ok(None) };
+        let (suffix, action) = match kind.as_str() {
+            Some("SQS") => ("SQSPolicy", "sqs:SendMessage"),
+            Some("SNS") => ("SNSPolicy", "sns:publish"),
+            _ => return Err(self.invalid("The only valid values for 'Type' are 'SQS', 'SNS', and 'S3'")),
+        };
+        let statement = json!({"Action": action, "Effect": "Allow", "Resource": failure.get("Destination")});
+        Ok(Some(json!({"PolicyName": format!("{}{suffix}", self.id), "PolicyDocument": {"Statement": [statement]}})))
     }
 }
 

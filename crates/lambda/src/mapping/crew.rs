@@ -77,6 +77,10 @@ impl Crew {
         self.stop.send_replace(true);
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
     /// Completes once the crew is to stop.
     pub(crate) async fn stopped(&self) {
         // The sender is this crew's own.
@@ -140,6 +144,13 @@ impl Crews {
         let mut all = self.0.lock();
         if all.get(key).is_some_and(|crews| crews.iter().all(|crew| crew.has_ended())) {
             all.remove(key);
+        }
+    }
+
+    /// Completes when no other crew works for the mapping any more.
+    pub(crate) async fn others_ended(&self, key: &MappingKey, own: &Arc<Crew>) {
+        for crew in self.of(key).iter().filter(|crew| !Arc::ptr_eq(crew, own)) {
+            crew.ended().await;
         }
     }
 

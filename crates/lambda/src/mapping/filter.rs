@@ -1,11 +1,10 @@
-//! Which messages a function is invoked with.
+//! Which messages or records a function is invoked with.
 //!
 //! AWS: Lambda Developer Guide, *Control which events Lambda sends to your function*: a message that fits any of the filters is
-//! sent, any other is deleted from its queue.
+//! sent, any other is deleted from its queue; a record of a stream that fits none is passed by.
 
 use cauce_event_pattern::Pattern;
 
-use super::source::Taken;
 use crate::error::Error;
 
 /// The most filters of a mapping. AWS: the same page; by default five.
@@ -31,8 +30,8 @@ impl Filters {
         patterns.iter().map(parse).collect::<Result<_, _>>().map(Filters)
     }
 
-    pub(crate) fn fits(&self, taken: &Taken) -> bool {
-        let Some(seen) = taken.filtered.as_deref().filter(|_| !self.0.is_empty()) else { return true };
-        self.0.iter().any(|pattern| pattern.matches_trusted(seen.as_bytes()).unwrap_or(false))
+    /// Whether a record, as filters see it, is one for the function.
+    pub(crate) fn fits(&self, seen: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|pattern| pattern.matches_trusted(seen.as_bytes()).unwrap_or(false))
     }
 }

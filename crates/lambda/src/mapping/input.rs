@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::record::REPORT_FAILURES;
 use crate::configuration::check_tags;
 use crate::error::Error;
+use crate::event_invoke::DestinationConfig;
 
 /// The largest batch. AWS: *CreateEventSourceMapping*, `BatchSize`.
 pub(super) const BATCH_MAX: i64 = 10_000;
@@ -19,6 +20,14 @@ pub(super) const BATCH_MAX: i64 = 10_000;
 pub(super) const BATCH_WITHOUT_WINDOW_MAX: usize = 10;
 /// The longest window, in seconds.
 const WINDOW_S_MAX: i64 = 300;
+/// The greatest age of records, in seconds.
+const RECORD_AGE_S_MAX: i64 = 604_800;
+/// The most retries of a batch.
+const RETRIES_MAX: i64 = 10_000;
+/// The most lanes of a shard.
+const LANES_MAX: i64 = 10;
+/// The longest tumbling window, in seconds.
+const TUMBLING_S_MAX: i64 = 900;
 /// The longest filter, in characters.
 const FILTER_CHARS_MAX: usize = 4_096;
 
@@ -59,15 +68,16 @@ pub(crate) struct CreateMapping {
     pub(crate) function_response_types: Option<Vec<String>>,
     pub(crate) scaling_config: Option<ScalingConfig>,
     pub(crate) tags: Option<BTreeMap<String, String>>,
-    // Of streams and brokers.
-    starting_position: Option<String>,
+    // Of streams.
+    pub(crate) starting_position: Option<String>,
     starting_position_timestamp: Option<Value>,
-    destination_config: Option<Value>,
-    maximum_record_age_in_seconds: Option<i64>,
-    bisect_batch_on_function_error: Option<bool>,
-    maximum_retry_attempts: Option<i64>,
-    parallelization_factor: Option<i64>,
-    tumbling_window_in_seconds: Option<i64>,
+    pub(crate) destination_config: Option<DestinationConfig>,
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    pub(crate) parallelization_factor: Option<i64>,
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    // Of brokers.
     topics: Option<Value>,
     queues: Option<Value>,
     source_access_configurations: Option<Value>,
@@ -111,22 +121,39 @@ impl CreateMapping {
                 v.within("FilterCriteria", |v| v.length("Pattern", pattern, 0, FILTER_CHARS_MAX));
             }
         }
+        let ranges = [
+            ("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds, (-1, RECORD_AGE_S_MAX)),
+            ("MaximumRetryAttempts", self.maximum_retry_attempts, (-1, RETRIES_MAX)),
+            ("ParallelizationFactor", self.parallelization_factor, (1, LANES_MAX)),
+            ("TumblingWindowInSeconds", self.tumbling_window_in_seconds, (0, TUMBLING_S_MAX)),
+        ];
+        for (name, given, (min, max)) in ranges {
+            given.into_iter().for_each(|given| v.range(name, given, min, max));
+        }
+        if let Some(position) = &self.starting_position {
+            v.one_of("StartingPosition", position, &["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]);
+        }
         if let Some(tags) = &self.tags {
             check_tags(v, tags);
         }
     }
 
-    /// Refuses what mappings of queues do not know, by name.
-    pub(super) fn refuse_foreign(&self) -> Result<(), Error> {
+    /// Refuses what mappings of such a source do not know, by name.
+    pub(super) fn refuse_foreign(&self, of_stream: bool) -> Result<(), Error> {
+        let destination = |config: &DestinationConfig| config.failure().or(config.success()).is_some();
         let of_streams = [
             ("StartingPosition", self.starting_position.is_some()),
-            ("StartingPositionTimestamp", self.starting_position_timestamp.is_some()),
-            ("DestinationConfig", self.destination_config.as_ref().is_some_and(|config| !is_empty(config))),
+            ("DestinationConfig", self.destination_config.as_ref().is_some_and(destination)),
             ("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.is_some()),
             ("BisectBatchOnFunctionError", self.bisect_batch_on_function_error == Some(true)),
             ("MaximumRetryAttempts", self.maximum_retry_attempts.is_some()),
             ("ParallelizationFactor", self.parallelization_factor.is_some()),
             ("TumblingWindowInSeconds", self.tumbling_window_in_seconds.is_some()),
+        ];
+        let of_queues =
+            [("ScalingConfig", self.scaling_config.is_some_and(|config| config.maximum_concurrency.is_some()))];
+        let of_others = [
+            ("StartingPositionTimestamp", self.starting_position_timestamp.is_some()),
             ("Topics", self.topics.is_some()),
             ("Queues", self.queues.is_some()),
             ("SourceAccessConfigurations", self.source_access_configurations.is_some()),
@@ -135,7 +162,8 @@ impl CreateMapping {
             ("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.is_some()),
             ("DocumentDBEventSourceConfig", self.document_db_event_source_config.is_some()),
         ];
-        if let Some((name, _)) = of_streams.iter().find(|(_, given)| *given) {
+        let foreign: &[(&str, bool)] = if of_stream { &of_queues } else { &of_streams };
+        if let Some((name, _)) = foreign.iter().chain(&of_others).find(|(_, given)| *given) {
             return Err(Error::InvalidParameter(format!(
                 "Unsupported {name} parameter for given event source mapping type."
             )));
@@ -189,7 +217,7 @@ pub(crate) struct UpdateMapping {
     #[serde(rename = "ScalingConfig")]
     scaling_config: Option<ScalingConfig>,
     #[serde(rename = "DestinationConfig")]
-    destination_config: Option<Value>,
+    destination_config: Option<DestinationConfig>,
     #[serde(rename = "MaximumRecordAgeInSeconds")]
     maximum_record_age_in_seconds: Option<i64>,
     #[serde(rename = "BisectBatchOnFunctionError")]

@@ -8,16 +8,20 @@
 //! has got one, another takes its place, up to the mapping's concurrency, and who waits in vain beside another goes home. So a
 //! batch never waits for one that is under way, and an idle mapping costs one poll.
 //!
+//! Streams are followed otherwise: see [`stream`].
+//!
 //! What is taken is deleted from the source only after the function has answered. A crash in between shows it again once its
 //! visibility timeout has passed.
 
 mod crew;
+mod duty;
 mod filter;
 mod input;
 mod operation;
 mod queue;
 mod record;
 mod source;
+mod stream;
 mod worker;
 
 pub(crate) use crew::Crews;

@@ -5,17 +5,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_core::ports::{Access, Queues, Verdict};
+use cauce_core::ports::{Access, Queues, StreamFacts, Streams, Verdict};
 use cauce_core::{Arn, Call, ServiceError, Trace};
 use cauce_store::{KeyError, Owner, Tx};
 use serde::Serialize;
 
 use super::crew::{Activity, Crew};
+use super::duty::{Duty, SERVICE};
 use super::filter::Filters;
 use super::input::{BATCH_WITHOUT_WINDOW_MAX, CreateMapping, ListMappings, MappingId, UpdateMapping};
 use super::queue::QueueSource;
 use super::record::{MappingKey, MappingRecord, REPORT_FAILURES, Shown};
-use super::worker::{self, Post, SERVICE};
+use super::stream::{self, Position, StreamPost, StreamSettings, first_positions};
+use super::worker::{self, Post};
 use crate::error::Error;
 use crate::keys;
 use crate::model::{Configuration, FunctionRecord};
@@ -38,6 +40,7 @@ const ACTIONS: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttribut
 /// Where batches come from, and for which mappings this node is responsible.
 pub(crate) struct Sources {
     queues: Arc<dyn Queues>,
+    pub(super) streams: Arc<dyn Streams>,
     owner: Owner,
 }
 
@@ -73,7 +76,8 @@ fn source_arn(text: Option<&str>) -> Result<Arn, Error> {
     })?;
     match arn.service() {
         "sqs" => Ok(arn),
-        "dynamodb" | "kinesis" | "kafka" | "mq" | "rds" => {
+        "dynamodb" if arn.resource().contains("/stream/") => Ok(arn),
+        "kinesis" | "kafka" | "mq" | "rds" => {
             Err(invalid(format!("Event sources of {} are not supported by this server.", arn.service())))
         }
         _ => Err(invalid(format!(
@@ -104,7 +108,7 @@ impl MappingRecord {
         if let Some(enabled) = input.enabled {
             self.enabled = enabled;
         }
-        Ok(())
+        self.stream.as_mut().map_or(Ok(()), |stream| stream.apply(input))
     }
 
     /// Refuses combinations that cannot be.
@@ -132,8 +136,13 @@ impl Lambda {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn start_mappings(self: &Arc<Self>, queues: Arc<dyn Queues>, owner: Owner) -> Result<(), ServiceError> {
-        let _ = self.sources.set(Sources { queues, owner });
+    pub async fn start_mappings(
+        self: &Arc<Self>,
+        queues: Arc<dyn Queues>,
+        streams: Arc<dyn Streams>,
+        owner: Owner,
+    ) -> Result<(), ServiceError> {
+        let _ = self.sources.set(Sources { queues, streams, owner });
         for (key, record) in self.all::<MappingRecord>(keys::all_mappings()).await? {
             let key = keys::mapping_of(&key).map_err(|error: KeyError| ServiceError::internal(error))?;
             if record.deleting {
@@ -149,17 +158,23 @@ impl Lambda {
     /// Gives a mapping a crew.
     fn work_for(self: &Arc<Self>, key: &MappingKey, record: MappingRecord) -> Result<(), Error> {
         let Some(sources) = self.sources.get() else { return Ok(()) };
-        if sources.owner.owned_for(key.uuid.as_bytes()).is_none() {
-            return Ok(());
-        }
+        let Some(owned) = sources.owner.owned_for(key.uuid.as_bytes()) else { return Ok(()) };
         let Some(function) = FunctionRef::from_arn(&record.function) else { return Ok(()) };
         let filters = Filters::parse(&record.filters)?;
-        let filtered = !record.filters.is_empty();
-        let source = QueueSource::new(Arc::clone(&sources.queues), record.source.clone(), self.env.clone(), filtered);
-        let crew = Crew::new(record.concurrency_max.unwrap_or(WORKERS_MAX));
+        let (filtered, source, stream) = (!record.filters.is_empty(), record.source.clone(), record.stream.clone());
+        let crew = Crew::new(if stream.is_some() { 1 } else { record.concurrency_max.unwrap_or(WORKERS_MAX) });
         self.crews.begin(key, Arc::clone(&crew));
-        let (lambda, key, source) = (Arc::clone(self), key.clone(), Box::new(source));
-        worker::begin(Arc::new(Post { lambda, key, record, function, source, filters, crew }));
+        let duty = Duty { lambda: Arc::clone(self), key: key.clone(), record, function, filters, crew };
+        match stream {
+            Some(settings) => {
+                let streams = Arc::clone(&sources.streams);
+                stream::begin(Arc::new(StreamPost { duty, settings, streams, owned }));
+            }
+            None => {
+                let source = QueueSource::new(Arc::clone(&sources.queues), source, self.env.clone(), filtered);
+                worker::begin(Arc::new(Post { duty, source: Box::new(source) }));
+            }
+        }
         Ok(())
     }
 
@@ -176,8 +191,14 @@ impl Lambda {
         }
     }
 
-    /// Refuses a mapping whose function's role may not take from the queue, or that does not fit the queue.
-    async fn check_mapping(&self, call: &Call, reference: &FunctionRef, record: &MappingRecord) -> Result<(), Error> {
+    /// Refuses a mapping whose function's role may not take from the source, or that does not fit the source. Says what is known
+    /// of a stream.
+    async fn check_mapping(
+        &self,
+        call: &Call,
+        reference: &FunctionRef,
+        record: &MappingRecord,
+    ) -> Result<Option<StreamFacts>, Error> {
         let (function, configuration) = self.mapped_function(reference).await?;
         if let (Some(max), Some(reserved)) = (record.concurrency_max, function.reserved_concurrency)
             && usize::try_from(reserved).is_ok_and(|reserved| max > reserved)
@@ -194,16 +215,31 @@ impl Lambda {
         let trace = Trace { parent: call.trace.parent, ..call.trace };
         let own = Call::from_service(&self.env, SERVICE, None, call.account, call.region.clone(), trace);
         let own = Call { principal: Arc::new(session), ..own };
+        if let Some(stream) = &record.stream {
+            let facts = self.check_stream(sources, &own, &record.source, stream.on_failure.as_ref());
+            return facts.await.map(Some);
+        }
+        self.check_queue(sources, &own, record, &configuration).await?;
+        Ok(None)
+    }
+
+    async fn check_queue(
+        &self,
+        sources: &Sources,
+        own: &Call,
+        record: &MappingRecord,
+        configuration: &Configuration,
+    ) -> Result<(), Error> {
         for action in ACTIONS {
             let full = format!("sqs:{action}");
             let access = Access { action: &full, resource: record.source.as_str(), ..Access::default() };
-            if let Verdict::Denied(_) = self.ports.identity.explain(&own, &access).await? {
+            if let Verdict::Denied(_) = self.ports.identity.explain(own, &access).await? {
                 return Err(invalid(format!(
                     "The provided execution role does not have permissions to call {action} on SQS"
                 )));
             }
         }
-        let facts = sources.queues.facts(&own, &record.source).await.map_err(|error| {
+        let facts = sources.queues.facts(own, &record.source).await.map_err(|error| {
             invalid(format!(
                 "Error occurred while ReceiveMessage. SQS Error Code: {}. SQS Error Message: {}",
                 error.query_code(),
@@ -235,12 +271,14 @@ impl Lambda {
         uuid: String,
     ) -> Result<Shown, Error> {
         let source = source_arn(input.event_source_arn.as_deref())?;
-        input.refuse_foreign()?;
+        let of_stream = source.service() == "dynamodb";
+        input.refuse_foreign(of_stream)?;
         let reference = FunctionRef::resolve(call, &input.function_name, None)?;
+        let stream = of_stream.then(|| StreamSettings::new(&input, &source)).transpose()?;
         let mut record = MappingRecord {
             function: reference.arn(),
             source,
-            batch_size: BATCH_DEFAULT,
+            batch_size: if of_stream { stream::BATCH_DEFAULT } else { BATCH_DEFAULT },
             window_s: 0,
             report_failures: false,
             filters: Vec::new(),
@@ -249,13 +287,21 @@ impl Lambda {
             deleting: false,
             modified: self.env.now(),
             tags: input.tags.clone().unwrap_or_default(),
+            stream,
         };
         record.apply(&input)?;
-        self.check_mapping(call, &reference, &record).await?;
+        let facts = self.check_mapping(call, &reference, &record).await?;
+        let first = facts.as_ref().zip(record.stream.as_ref());
+        let positions =
+            first.map(|(facts, stream)| first_positions(facts, stream.latest, stream.lanes)).unwrap_or_default();
         let key = MappingKey { account: call.account, region: call.region.clone(), uuid };
         self.db
             .transact(async |tx| {
                 self.claim_pair(&tx, &key, &record).await?;
+                // A mapping of this id may be there already: what a stack repeats after a crash goes on where it was.
+                if tx.get(&keys::mapping(&key)).await?.is_none() {
+                    positions.iter().try_for_each(|position: &Position| position.put(&tx, &key))?;
+                }
                 Ok::<_, Error>(tx.set_record(keys::mapping(&key), &record)?)
             })
             .await?;
@@ -272,10 +318,14 @@ impl Lambda {
         match tx.get(&pair).await? {
             Some(uuid) if uuid != key.uuid.as_bytes() => {
                 let uuid = String::from_utf8_lossy(&uuid).into_owned();
+                let (source, function) = (&record.source, &record.function);
+                let (begins, there) = match record.stream {
+                    Some(_) => ("The event source arn", "provided mapping already exists"),
+                    None => ("An event source mapping with SQS arn", "already exists"),
+                };
                 return Err(Error::Conflict(format!(
-                    "An event source mapping with SQS arn (\" {} \") and function (\" {} \") already exists. Please update or \
-                     delete the existing mapping with UUID {uuid}",
-                    record.source, record.function
+                    "{begins} (\" {source} \") and function (\" {function} \") {there}. Please update or delete the existing \
+                     mapping with UUID {uuid}"
                 )));
             }
             _ => tx.set(pair, key.uuid.clone().into_bytes()),
@@ -332,7 +382,7 @@ impl Lambda {
         let settings = input.settings();
         let key = MappingKey { account: call.account, region: call.region.clone(), uuid: input.uuid };
         let before = self.mapping(&self.db.begin(), &key).await?;
-        settings.refuse_foreign()?;
+        settings.refuse_foreign(before.stream.is_some())?;
         let function = match &input.function_name {
             Some(name) => FunctionRef::resolve(&call, name, None)?,
             None => FunctionRef::from_arn(&before.function).ok_or_else(missing)?,
@@ -409,6 +459,7 @@ impl Lambda {
                 if let Some(record) = found.filter(|record| record.deleting) {
                     tx.clear(keys::mapped(key.account, &key.region, &record.source, &record.function));
                     tx.clear(keys::mapping(key));
+                    tx.clear_range(keys::positions(key));
                 }
                 Ok::<_, Error>(())
             })

@@ -7,6 +7,8 @@ use cauce_store::Record;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Filter, FilterCriteria, ScalingConfig};
+use super::stream::StreamSettings;
+use crate::event_invoke::DestinationConfig;
 
 /// The answer of functions that say which messages they could not process.
 pub(super) const REPORT_FAILURES: &str = "ReportBatchItemFailures";
@@ -42,6 +44,9 @@ pub(crate) struct MappingRecord {
     pub(crate) modified: Timestamp,
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
+    /// What only mappings of streams have.
+    #[serde(default)]
+    pub(crate) stream: Option<StreamSettings>,
 }
 
 impl Record for MappingRecord {
@@ -68,6 +73,36 @@ pub(crate) struct Shown {
     filter_criteria: Option<FilterCriteria>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scaling_config: Option<ScalingConfig>,
+    #[serde(flatten)]
+    stream: Option<StreamShown>,
+}
+
+/// What is shown of mappings of streams only. AWS shows -1 where there is no limit.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct StreamShown {
+    starting_position: &'static str,
+    parallelization_factor: u16,
+    destination_config: DestinationConfig,
+    maximum_record_age_in_seconds: i64,
+    bisect_batch_on_function_error: bool,
+    maximum_retry_attempts: i64,
+    tumbling_window_in_seconds: u32,
+}
+
+impl StreamShown {
+    fn of(settings: &StreamSettings) -> StreamShown {
+        let limit = |limit: Option<u32>| limit.map_or(-1, i64::from);
+        StreamShown {
+            starting_position: if settings.latest { "LATEST" } else { "TRIM_HORIZON" },
+            parallelization_factor: settings.lanes,
+            destination_config: DestinationConfig::of_failures(settings.on_failure.as_ref()),
+            maximum_record_age_in_seconds: limit(settings.age_max_s),
+            bisect_batch_on_function_error: settings.bisects,
+            maximum_retry_attempts: limit(settings.retries_max),
+            tumbling_window_in_seconds: 0,
+        }
+    }
 }
 
 impl MappingRecord {
@@ -84,13 +119,14 @@ impl MappingRecord {
             last_modified: self.modified,
             last_processing_result: last_result,
             state,
-            state_transition_reason: "USER_INITIATED",
+            state_transition_reason: if self.stream.is_some() { "User action" } else { "USER_INITIATED" },
             function_response_types: if self.report_failures { vec![REPORT_FAILURES] } else { Vec::new() },
             filter_criteria: (!filters.is_empty()).then_some(FilterCriteria { filters: Some(filters) }),
             scaling_config: self
                 .concurrency_max
                 .and_then(|max| i64::try_from(max).ok())
                 .map(|max| ScalingConfig { maximum_concurrency: Some(max) }),
+            stream: self.stream.as_ref().map(StreamShown::of),
         }
     }
 }

@@ -4,35 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use cauce_core::{Call, RequestId, ServiceError, Timestamp, Trace};
-use cauce_delivery::lineage::{Fate, Step};
 use serde_json::Value;
 
-use super::crew::Crew;
-use super::filter::Filters;
-use super::record::{MappingKey, MappingRecord};
+use super::duty::{Duty, EVENT_FRAME_BYTES, PAUSE_MIN, event};
 use super::source::{Source, Taken};
 use crate::error::{Error, Throttle};
 use crate::flight::{Flown, LogWish};
 use crate::invoke::PAYLOAD_BYTES_MAX;
 use crate::model::Deployment;
-use crate::name::FunctionRef;
-use crate::sandbox::Work;
-use crate::service::Lambda;
-
-/// The name under which Lambda assumes the function's role.
-pub(super) const SERVICE: &str = "lambda.amazonaws.com";
 
 /// How long one poll waits for the first message; a poll answers as soon as there is one.
 const POLL_WAIT: Duration = Duration::from_secs(20);
-
-/// The pause after the first failure; it doubles with every further one.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// The longest pause after a failure.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// The longest wait for a throttled function, if no invocation ends before.
-const THROTTLED_MAX: Duration = Duration::from_secs(5);
 
 /// How far what is hidden may fall short of the function's timeout before it is hidden for longer.
 const HIDDEN_SLACK: Duration = Duration::from_secs(1);
@@ -43,18 +26,10 @@ const SETTLED_AT_ONCE: usize = 500;
 /// How often a settlement is tried before the source shows the messages again.
 const SETTLE_ATTEMPTS: u32 = 5;
 
-/// `{"Records":[` and `]}`.
-const EVENT_FRAME_BYTES: usize = 14;
-
 /// What all workers of a crew share.
 pub(super) struct Post {
-    pub(super) lambda: Arc<Lambda>,
-    pub(super) key: MappingKey,
-    pub(super) record: MappingRecord,
-    pub(super) function: FunctionRef,
+    pub(super) duty: Duty,
     pub(super) source: Box<dyn Source>,
-    pub(super) filters: Filters,
-    pub(super) crew: Arc<Crew>,
 }
 
 /// Sets a worker to work, who is counted already.
@@ -92,7 +67,7 @@ enum Invoked {
 
 impl Worker {
     async fn run(mut self) {
-        let crew = Arc::clone(&self.post.crew);
+        let crew = Arc::clone(&self.post.duty.crew);
         loop {
             let found = tokio::select! {
                 biased;
@@ -110,34 +85,21 @@ impl Worker {
                 Ok(Found::NothingForUs) => self.pause = PAUSE_MIN,
                 Ok(Found::Nothing) if crew.spares() => return,
                 Ok(Found::Nothing) => {}
-                Err(error) => self.rest(&error).await,
+                Err(error) => self.post.duty.rest(&error, &mut self.pause).await,
             }
         }
         self.give_back().await;
         crew.leaves();
     }
 
-    /// A pause after a failure, which everybody can see.
-    async fn rest(&mut self, error: &Error) {
-        let post = &self.post;
-        post.crew.say(format!("PROBLEM: {error}"));
-        tracing::debug!(mapping = %post.key.uuid, %error, "nothing can be taken");
-        let pause = self.pause;
-        tokio::select! {
-            () = post.crew.stopped() => {}
-            () = post.lambda.env.sleep(pause) => {}
-        }
-        self.pause = (pause * 2).min(PAUSE_MAX);
-    }
-
     /// Looks for a batch. What was taken is kept in `self`, whoever stops waiting for this.
     async fn look(&mut self) -> Result<Found, Error> {
-        let deployment = self.post.lambda.deployment(&self.post.function).await?;
+        let deployment = self.post.duty.lambda.deployment(&self.post.duty.function).await?;
         if deployment.reserved_concurrency == Some(0) {
             // It was switched off: what would be taken could only be given back.
             return Err(Error::Throttled(Throttle::Reserved));
         }
-        let call = self.call(&deployment).await?;
+        let call = self.post.duty.call(&deployment).await?;
         let came = self.gather(&call).await?;
         Ok(match (self.batch.is_empty(), came) {
             (false, _) => Found::Batch(call, deployment),
@@ -146,24 +108,13 @@ impl Worker {
         })
     }
 
-    /// A call as a session of the function's role.
-    async fn call(&self, deployment: &Deployment) -> Result<Call, ServiceError> {
-        let (lambda, key) = (&self.post.lambda, &self.post.key);
-        let name = &self.post.function.function.name;
-        let session = lambda.ports.identity.session(&deployment.role, SERVICE, name).await?;
-        let trace = Trace::start(lambda.env.now(), lambda.env.entropy());
-        let arn = key.arn();
-        let call = Call::from_service(&lambda.env, SERVICE, Some(&arn), key.account, key.region.clone(), trace);
-        Ok(Call { principal: Arc::new(session), ..call })
-    }
-
     /// Fills the batch until it is full, or its window has passed. Says whether anything came.
     async fn gather(&mut self, call: &Call) -> Result<bool, Error> {
         let mut came = !self.rest.is_empty();
         let carried = std::mem::take(&mut self.rest);
         self.sort_out(call, carried).await?;
-        let (env, size) = (self.post.lambda.env.clone(), self.post.record.batch_size);
-        let window = Duration::from_secs(u64::from(self.post.record.window_s));
+        let (env, size) = (self.post.duty.lambda.env.clone(), self.post.duty.record.batch_size);
+        let window = Duration::from_secs(u64::from(self.post.duty.record.window_s));
         while self.rest.is_empty() && self.batch.len() < size {
             let wait = match self.batch.first() {
                 None => POLL_WAIT,
@@ -192,7 +143,8 @@ impl Worker {
     async fn sort_out(&mut self, call: &Call, taken: Vec<Taken>) -> Result<(), Error> {
         let mut unwanted = Vec::new();
         for one in taken {
-            if !self.post.filters.fits(&one) {
+            let fits = one.filtered.as_deref().is_none_or(|seen| self.post.duty.filters.fits(seen));
+            if !fits {
                 unwanted.push(one.handle);
                 continue;
             }
@@ -214,7 +166,7 @@ impl Worker {
     async fn process(&mut self, mut call: Call, deployment: Arc<Deployment>) {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = EVENT_FRAME_BYTES;
-        let lambda = &self.post.lambda;
+        let lambda = &self.post.duty.lambda;
         if let Some(header) = batch.first().and_then(|first| first.trace.as_deref()) {
             call.trace = Trace::from_header(header, lambda.env.entropy()).unwrap_or(call.trace);
         }
@@ -229,42 +181,31 @@ impl Worker {
             }
             Invoked::Stopped => self.show_again(&call, &batch).await,
             // What was not deleted is shown again once its visibility timeout has passed, as on AWS.
-            Invoked::Failed(error) => self.rest(&error).await,
+            Invoked::Failed(error) => self.post.duty.rest(&error, &mut self.pause).await,
         }
     }
 
     /// Invokes the function, and waits while it is throttled: what was taken stays hidden, so that no reception is wasted.
     async fn invoke(&self, call: &Call, mut deployment: Arc<Deployment>, batch: &[Taken]) -> Invoked {
-        let post = &self.post;
-        let (lambda, payload) = (&post.lambda, event(batch));
+        let duty = &self.post.duty;
+        let event = event(batch.iter().map(|one| one.record.as_str()));
         let mut hidden_until = None;
         let mut pause = PAUSE_MIN;
         loop {
             if let Err(error) = self.stay_hidden(call, &deployment, batch, &mut hidden_until).await {
                 return Invoked::Failed(error.into());
             }
-            let work = Work {
-                request_id: call.request_id.to_string(),
-                payload: payload.clone(),
-                invoked_arn: post.record.function.to_string(),
-                trace: call.trace.header(),
-                client_context: None,
-            };
-            match lambda.run(&deployment, work, LogWish::default()).await {
+            match duty.lambda.run(&deployment, duty.work(call, &event), LogWish::default()).await {
                 Ok((_, flown)) => return Invoked::Answered(Box::new(flown)),
                 Err(Error::Throttled(Throttle::Closing)) => return Invoked::Stopped,
                 Err(Error::Throttled(_)) => {}
                 Err(error) => return Invoked::Failed(error),
             }
-            post.crew.say("PROBLEM: Function is throttled");
-            tokio::select! {
-                () = post.crew.stopped() => return Invoked::Stopped,
-                () = lambda.fleet.landing() => {}
-                () = lambda.env.sleep(pause) => {}
+            if !duty.room(&mut pause).await {
+                return Invoked::Stopped;
             }
-            pause = (pause * 2).min(THROTTLED_MAX);
             // What throttles it may have been lifted meanwhile.
-            deployment = match lambda.deployment(&post.function).await {
+            deployment = match duty.lambda.deployment(&duty.function).await {
                 Ok(deployment) => deployment,
                 Err(error) => return Invoked::Failed(error),
             };
@@ -281,7 +222,7 @@ impl Worker {
     ) -> Result<(), ServiceError> {
         let source = &self.post.source;
         let lasts = source.hidden_for(call).await?;
-        let now = self.post.lambda.env.now();
+        let now = self.post.duty.lambda.env.now();
         let until = hidden_until.or_else(|| batch.iter().map(|one| one.at + lasts).min());
         let longest = deployment.plans.iter().map(|(_, plan)| plan.timeout).max().unwrap_or_default();
         if until.is_none_or(|until| until + HIDDEN_SLACK >= now + longest) {
@@ -291,7 +232,7 @@ impl Worker {
         for handles in chunks(batch.iter().map(|one| one.handle.clone()).collect()) {
             // A role need not be allowed to; then others may see the batch before the function has answered.
             if let Err(error) = source.hide(call, handles, lasts).await {
-                tracing::debug!(mapping = %self.post.key.uuid, %error, "a batch cannot be hidden for longer");
+                tracing::debug!(mapping = %self.post.duty.key.uuid, %error, "a batch cannot be hidden for longer");
             }
         }
         *hidden_until = Some(now + lasts);
@@ -300,8 +241,8 @@ impl Worker {
 
     /// Deletes what is done with. What is not stays hidden until its time has passed, and is shown again.
     async fn settle(&self, call: &Call, batch: &[Taken], flown: &Flown) {
-        let crew = &self.post.crew;
-        let failed = match (flown.error, self.post.record.report_failures) {
+        let crew = &self.post.duty.crew;
+        let failed = match (flown.error, self.post.duty.record.report_failures) {
             (Some(_), _) => None,
             (None, false) => Some(HashSet::new()),
             (None, true) => failures(&flown.payload, batch),
@@ -310,7 +251,7 @@ impl Worker {
         let done = batch.iter().filter(|one| !failed.contains(one.id.as_str()));
         for handles in chunks(done.map(|one| one.handle.clone()).collect()) {
             if let Err(error) = self.delete(call, handles).await {
-                tracing::warn!(mapping = %self.post.key.uuid, %error, "what is done with cannot be deleted; it comes again");
+                tracing::warn!(mapping = %self.post.duty.key.uuid, %error, "what is done with cannot be deleted; it comes again");
                 return crew.say(format!("PROBLEM: {error}"));
             }
         }
@@ -322,7 +263,7 @@ impl Worker {
         for _ in 1..SETTLE_ATTEMPTS {
             match self.post.source.done(call, handles.clone()).await {
                 // The store is busy or gone for a moment; anything else stays as it is.
-                Err(error) if error.status() >= 500 => self.post.lambda.env.sleep(pause).await,
+                Err(error) if error.status() >= 500 => self.post.duty.lambda.env.sleep(pause).await,
                 settled => return settled,
             }
             pause *= 2;
@@ -334,7 +275,7 @@ impl Worker {
     async fn show_again(&self, call: &Call, batch: &[Taken]) {
         for handles in chunks(batch.iter().map(|one| one.handle.clone()).collect()) {
             if let Err(error) = self.post.source.hide(call, handles, Duration::ZERO).await {
-                tracing::debug!(mapping = %self.post.key.uuid, %error, "what was taken is shown again only after its timeout");
+                tracing::debug!(mapping = %self.post.duty.key.uuid, %error, "what was taken is shown again only after its timeout");
             }
         }
     }
@@ -345,48 +286,23 @@ impl Worker {
         if batch.is_empty() {
             return;
         }
-        let deployment = self.post.lambda.deployment(&self.post.function).await;
+        let deployment = self.post.duty.lambda.deployment(&self.post.duty.function).await;
         if let Ok(deployment) = deployment
-            && let Ok(call) = self.call(&deployment).await
+            && let Ok(call) = self.post.duty.call(&deployment).await
         {
             self.show_again(&call, &batch).await;
         }
     }
 
     fn note(&self, call: &Call, began: Timestamp, batch: &[Taken], outcome: &Invoked) {
-        let (lambda, record) = (&self.post.lambda, &self.post.record);
-        let what_became = match outcome {
+        let failure = match outcome {
             Invoked::Answered(flown) if flown.error.is_none() => String::new(),
-            Invoked::Answered(flown) => format!(": {}", flown.error_kind),
-            Invoked::Failed(error) => format!(": {error}"),
+            Invoked::Answered(flown) => flown.error_kind.clone(),
+            Invoked::Failed(error) => error.to_string(),
             Invoked::Stopped => return,
         };
-        lambda.ports.delivery.note(Step {
-            trace: call.trace,
-            at: began,
-            ended: Some(lambda.env.now()),
-            what: format!("lambda:Invoke ({})", record.source.resource()),
-            to: record.function.to_string(),
-            request_id: Some(call.request_id.clone()),
-            fate: Fate::Done,
-            detail: format!("{} records{what_became}", batch.len()),
-        });
+        self.post.duty.note(call, began, batch.len(), &failure);
     }
-}
-
-/// The event of a batch.
-fn event(batch: &[Taken]) -> Bytes {
-    let bytes: usize = batch.iter().map(|one| one.record.len() + 1).sum();
-    let mut event = String::with_capacity(EVENT_FRAME_BYTES + bytes);
-    event.push_str("{\"Records\":[");
-    for (n, one) in batch.iter().enumerate() {
-        if n > 0 {
-            event.push(',');
-        }
-        event.push_str(&one.record);
-    }
-    event.push_str("]}");
-    event.into()
 }
 
 fn chunks(handles: Vec<String>) -> Vec<Vec<String>> {
@@ -422,7 +338,7 @@ mod tests {
     use cauce_core::Timestamp;
 
     use super::super::source::Taken;
-    use super::{event, failures};
+    use super::failures;
 
     fn taken(id: &str) -> Taken {
         Taken {
@@ -433,12 +349,6 @@ mod tests {
             trace: None,
             at: Timestamp::EPOCH,
         }
-    }
-
-    #[test]
-    fn an_event_is_the_list_of_its_records() {
-        assert_eq!(event(&[taken("a"), taken("b")]), r#"{"Records":[{"messageId":"a"},{"messageId":"b"}]}"#);
-        assert_eq!(event(&[]), r#"{"Records":[]}"#);
     }
 
     #[test]

@@ -22,13 +22,19 @@ static MAPPING: ResourceSchema = ResourceSchema {
     type_name: "AWS::Lambda::EventSourceMapping",
     properties: &[
         Property::optional("BatchSize"),
+        Property::optional("BisectBatchOnFunctionError"),
+        Property::optional("DestinationConfig"),
         Property::optional("Enabled"),
         Property::required("EventSourceArn").replaces(),
         Property::optional("FilterCriteria"),
         Property::required("FunctionName"),
         Property::optional("FunctionResponseTypes"),
         Property::optional("MaximumBatchingWindowInSeconds"),
+        Property::optional("MaximumRecordAgeInSeconds"),
+        Property::optional("MaximumRetryAttempts"),
+        Property::optional("ParallelizationFactor"),
         Property::optional("ScalingConfig"),
+        Property::optional("StartingPosition").replaces(),
         Property::optional("Tags"),
     ],
     name_property: None,
@@ -48,7 +54,16 @@ fn uuid_of(stack_id: &str, name: &str) -> String {
 fn settled(properties: &Map<String, Value>) -> Map<String, Value> {
     let mut input = properties.clone();
     input.remove("Tags");
-    for name in ["BatchSize", "Enabled", "MaximumBatchingWindowInSeconds"] {
+    let plain_ones = [
+        "BatchSize",
+        "BisectBatchOnFunctionError",
+        "Enabled",
+        "MaximumBatchingWindowInSeconds",
+        "MaximumRecordAgeInSeconds",
+        "MaximumRetryAttempts",
+        "ParallelizationFactor",
+    ];
+    for name in plain_ones {
         if let Some(value) = input.get_mut(name) {
             *value = plain(value);
         }
@@ -107,18 +122,28 @@ impl ResourceType for MappingType {
     async fn update(&self, call: &Call, request: UpdateRequest) -> Result<Provisioned, ServiceError> {
         let uuid = &request.physical_id;
         let (mut input, tags) = (settled(&request.properties), tags_of(&request.properties)?);
+        let of_stream = input.remove("StartingPosition").is_some();
         input.remove("EventSourceArn");
         input.insert("UUID".to_owned(), json!(uuid));
         // What the template does not say any more is as if it had never said it.
-        for (name, value) in [
-            ("BatchSize", json!(10)),
+        let of_all = [
             ("Enabled", json!(true)),
             ("FilterCriteria", json!({ "Filters": [] })),
             ("FunctionResponseTypes", json!([])),
             ("MaximumBatchingWindowInSeconds", json!(0)),
-            ("ScalingConfig", json!({})),
-        ] {
-            input.entry(name).or_insert(value);
+        ];
+        let of_queues = [("BatchSize", json!(10)), ("ScalingConfig", json!({}))];
+        let of_streams = [
+            ("BatchSize", json!(100)),
+            ("BisectBatchOnFunctionError", json!(false)),
+            ("DestinationConfig", json!({})),
+            ("MaximumRecordAgeInSeconds", json!(-1)),
+            ("MaximumRetryAttempts", json!(-1)),
+            ("ParallelizationFactor", json!(1)),
+        ];
+        let of_source: &[_] = if of_stream { &of_streams } else { &of_queues };
+        for (name, value) in of_all.iter().chain(of_source) {
+            input.entry(*name).or_insert_with(|| value.clone());
         }
         let input: UpdateMapping = read(Value::Object(input))?;
         let arn = MappingType::key(call, uuid).arn();

@@ -13,7 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use cauce_core::ports::{
-    Access, AccessKey, Credentials, Identity, LogBatch, Logs, Message, Objects, Poll, QueueFacts, Queues, Verdict,
+    Access, AccessKey, Credentials, Identity, LogBatch, Logs, Message, Objects, Poll, QueueFacts, Queues, StreamFacts,
+    StreamPage, StreamRead, Streams, Verdict,
 };
 use cauce_core::{
     Account, Arn, Call, Env, ManualClock, Principal, Region, RequestId, SeededEntropy, ServiceError, Timestamp, Trace,
@@ -65,6 +66,20 @@ impl Default for Setup {
     }
 }
 
+/// Mappings of streams are tested with real tables.
+struct NoStreams;
+
+#[async_trait]
+impl Streams for NoStreams {
+    async fn facts(&self, _: &Call, _: &Arn) -> Result<StreamFacts, ServiceError> {
+        Err(ServiceError::new(400, "ResourceNotFoundException", "no streams here"))
+    }
+
+    async fn read(&self, _: &Call, _: StreamRead) -> Result<StreamPage, ServiceError> {
+        Err(ServiceError::new(400, "ResourceNotFoundException", "no streams here"))
+    }
+}
+
 impl World {
     pub(crate) async fn new() -> World {
         World::with(Setup::default()).await
@@ -106,7 +121,7 @@ impl World {
         delivery.register("sqs", Arc::clone(&queue) as Arc<dyn Target>);
         delivery.start().await.unwrap();
         let queues = Arc::new(MemoryQueues::new(env.clone()));
-        lambda.start_mappings(Arc::clone(&queues) as Arc<dyn Queues>, owner).await.unwrap();
+        lambda.start_mappings(Arc::clone(&queues) as Arc<dyn Queues>, Arc::new(NoStreams), owner).await.unwrap();
         let api = api(Arc::clone(&lambda));
         World { lambda, api, identity, logs, objects, delivery, queue, queues, db, env, clock, dir }
     }

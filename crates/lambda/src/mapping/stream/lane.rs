@@ -1,0 +1,343 @@
+//! One lane: reads a shard, invokes the function with what is its own, batch after batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cauce_core::ports::{ChangeRecord, STREAM_RECORDS_MAX, StreamPosition, StreamRead};
+use cauce_core::{Call, RequestId, ServiceError, Timestamp};
+use cauce_delivery::Effect;
+
+use super::super::duty::{Duty, EVENT_FRAME_BYTES, PAUSE_MIN, event};
+use super::batch::{Next, Piece, after_failure, first_failure};
+use super::discard::{LastAnswer, Why, document, message};
+use super::foreman::StreamPost;
+use super::position::Position;
+use crate::error::{Error, Throttle};
+use crate::flight::LogWish;
+use crate::invoke::PAYLOAD_BYTES_MAX;
+
+/// How long one read waits for the first record; a read answers as soon as there is one.
+const READ_WAIT: Duration = Duration::from_secs(20);
+
+/// After how many records of others a lane remembers how far it has read.
+const PASSED_BY_MAX: usize = 1_000;
+
+/// A lane at work.
+pub(super) struct Lane {
+    post: Arc<StreamPost>,
+    /// The position that is stored.
+    position: Position,
+    /// Behind which record the shard is read next.
+    read: StreamPosition,
+    batch: Vec<ChangeRecord>,
+    bytes: usize,
+    /// When the first record of the batch was read.
+    began: Timestamp,
+    /// What did not fit.
+    rest: VecDeque<ChangeRecord>,
+    /// How many records of others were read since the position was stored.
+    passed_by: usize,
+    /// Whether the shard has come to its end.
+    ended: bool,
+    last: Option<LastAnswer>,
+    pause: Duration,
+}
+
+/// What became of an invocation.
+enum Invoked {
+    /// The first record with which it failed.
+    Failed(usize),
+    Done,
+    /// It did not come to it.
+    Stopped,
+    Unable(Error),
+}
+
+impl Lane {
+    pub(super) fn new(post: Arc<StreamPost>, position: Position) -> Lane {
+        Lane {
+            post,
+            read: position.after,
+            position,
+            batch: Vec::new(),
+            bytes: EVENT_FRAME_BYTES,
+            began: Timestamp::EPOCH,
+            rest: VecDeque::new(),
+            passed_by: 0,
+            ended: false,
+            last: None,
+            pause: PAUSE_MIN,
+        }
+    }
+
+    fn duty(&self) -> &Duty {
+        &self.post.duty
+    }
+
+    /// Follows the shard until the crew is to stop.
+    pub(super) async fn run(mut self) {
+        let crew = Arc::clone(&self.duty().crew);
+        while !crew.is_stopped() {
+            let gathered = tokio::select! {
+                biased;
+                () = crew.stopped() => break,
+                gathered = self.gather() => gathered,
+            };
+            match gathered {
+                Ok(()) if !self.batch.is_empty() => self.work_off().await,
+                Ok(()) if self.ended => return crew.stopped().await,
+                Ok(()) => self.pause = PAUSE_MIN,
+                Err(error) => self.post.duty.rest(&error, &mut self.pause).await,
+            }
+            if self.passed_by >= PASSED_BY_MAX && self.batch.is_empty() {
+                self.settle(None, None).await;
+            }
+        }
+    }
+
+    /// Fills the batch until it is full, or its window has passed. What was read is kept in `self`, whoever stops waiting.
+    async fn gather(&mut self) -> Result<(), Error> {
+        let post = Arc::clone(&self.post);
+        let (duty, env) = (&post.duty, &post.duty.lambda.env);
+        let deployment = duty.lambda.deployment(&duty.function).await?;
+        let call = duty.call(&deployment).await?;
+        self.fill();
+        let window = Duration::from_secs(u64::from(duty.record.window_s));
+        let mut more = true;
+        while self.rest.is_empty() && self.batch.len() < duty.record.batch_size && !self.ended {
+            let left = match self.batch.is_empty() {
+                true => READ_WAIT,
+                false => (self.began + window).since(env.now()).min(READ_WAIT),
+            };
+            if left.is_zero() && !more {
+                break;
+            }
+            let (stream, shard) = (duty.record.source.clone(), self.position.shard);
+            let read = StreamRead { stream, shard, after: self.read, records_max: STREAM_RECORDS_MAX, wait: left };
+            let page = match post.streams.read(&call, read).await {
+                Err(error) if error.code() == "TrimmedDataAccessException" => {
+                    tracing::warn!(mapping = %duty.key.uuid, "records were removed for their age before they were read");
+                    self.read = 0;
+                    continue;
+                }
+                page => page?,
+            };
+            more = page.records.len() >= STREAM_RECORDS_MAX;
+            self.ended = page.ended;
+            self.take(page.records);
+            if self.batch.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what is this lane's own, and wanted.
+    fn take(&mut self, records: Vec<ChangeRecord>) {
+        for record in records {
+            self.read = record.position;
+            if self.position.takes(record.partition) && self.duty().filters.fits(&record.json) {
+                self.rest.push_back(record);
+            } else {
+                self.passed_by += 1;
+            }
+        }
+        self.fill();
+    }
+
+    /// Moves what fits into the batch.
+    fn fill(&mut self) {
+        while self.batch.len() < self.duty().record.batch_size {
+            let Some(record) = self.rest.pop_front() else { return };
+            let bytes = record.json.len() + 1;
+            if !self.batch.is_empty() && self.bytes + bytes > PAYLOAD_BYTES_MAX {
+                return self.rest.push_front(record);
+            }
+            if self.batch.is_empty() {
+                self.began = self.duty().lambda.env.now();
+            }
+            self.bytes += bytes;
+            self.batch.push(record);
+        }
+    }
+
+    /// Brings the batch to its end: each record is processed, or given up. Ends early only if the crew is to stop.
+    async fn work_off(&mut self) {
+        self.bytes = EVENT_FRAME_BYTES;
+        self.last = None;
+        let mut pieces = VecDeque::from([Piece::new(std::mem::take(&mut self.batch))]);
+        while let Some(mut piece) = pieces.pop_front() {
+            if !self.give_up_old(&mut piece, pieces.front()).await || self.duty().crew.is_stopped() {
+                return;
+            }
+            if piece.records.is_empty() {
+                continue;
+            }
+            let next = match self.invoke(&mut piece).await {
+                Invoked::Stopped => return,
+                Invoked::Unable(error) => {
+                    self.post.duty.rest(&error, &mut self.pause).await;
+                    pieces.push_front(piece);
+                    continue;
+                }
+                Invoked::Done => Next::Done,
+                Invoked::Failed(from) => after_failure(&piece, from, &self.post.settings),
+            };
+            if !self.follow(next, piece, &mut pieces).await {
+                return;
+            }
+        }
+    }
+
+    /// Does what comes next for a piece; false if the crew is to stop.
+    async fn follow(&mut self, next: Next, mut piece: Piece, pieces: &mut VecDeque<Piece>) -> bool {
+        match next {
+            Next::Done => {
+                self.pause = PAUSE_MIN;
+                self.duty().crew.say("OK");
+                self.settle(pieces.front(), None).await
+            }
+            Next::Halve => {
+                let [first, second] = piece.halves();
+                pieces.push_front(second);
+                pieces.push_front(first);
+                true
+            }
+            Next::Again { from } => {
+                piece.records.drain(..from);
+                piece.failures = piece.failures.saturating_add(1);
+                if from > 0 && !self.settle(Some(&piece), None).await {
+                    return false;
+                }
+                self.post.duty.pause(&mut self.pause).await;
+                pieces.push_front(piece);
+                true
+            }
+            Next::GiveUp { from } => {
+                piece.records.drain(..from);
+                self.give_up(&piece, pieces.front(), Why::RetryAttemptsExhausted).await
+            }
+        }
+    }
+
+    /// Gives up the records of a piece that are too old; false if the crew is to stop.
+    async fn give_up_old(&mut self, piece: &mut Piece, behind: Option<&Piece>) -> bool {
+        let Some(age_max) = self.post.settings.age_max_s else { return true };
+        let now = self.duty().lambda.env.now();
+        let age_max = Duration::from_secs(u64::from(age_max));
+        let old = piece.records.iter().take_while(|record| now.since(record.at) > age_max).count();
+        if old == 0 {
+            return true;
+        }
+        let kept = piece.records.split_off(old);
+        let records = std::mem::replace(&mut piece.records, kept);
+        let given_up = Piece { records, failures: piece.failures, invocations: piece.invocations };
+        let behind = if piece.records.is_empty() { behind } else { Some(&*piece) };
+        self.give_up(&given_up, behind, Why::RecordAgeExceeded).await
+    }
+
+    /// Passes records by that the function could not process, and tells the destination; false if the crew is to stop.
+    async fn give_up(&mut self, piece: &Piece, behind: Option<&Piece>, why: Why) -> bool {
+        let post = Arc::clone(&self.post);
+        let duty = &post.duty;
+        tracing::debug!(mapping = %duty.key.uuid, records = piece.records.len(), ?why, "records are given up");
+        let Some(to) = &post.settings.on_failure else { return self.settle(behind, None).await };
+        loop {
+            let sent = async {
+                let deployment = duty.lambda.deployment(&duty.function).await?;
+                let call = duty.call(&deployment).await?;
+                let now = duty.lambda.env.now();
+                let told = (&call, self.last.as_ref());
+                let document = document((duty, &self.position.shard_id), told, piece, why, now);
+                Ok::<_, Error>(message(duty, &call, to, &deployment.role, document))
+            };
+            match sent.await {
+                Ok(effect) => return self.settle(behind, Some(effect)).await,
+                Err(error) => duty.rest(&error, &mut self.pause).await,
+            }
+            if duty.crew.is_stopped() {
+                return false;
+            }
+        }
+    }
+
+    /// Stores how far everything is settled: up to before the next piece, or what did not fit, or what was read. Tries until it
+    /// can; false if the crew is to stop first.
+    async fn settle(&mut self, behind: Option<&Piece>, effect: Option<Effect>) -> bool {
+        let next = behind.and_then(|piece| piece.records.first()).or(self.rest.front());
+        let after = next.map_or(self.read, |next| next.position.saturating_sub(1));
+        let position = Position { after, ..self.position.clone() };
+        let post = Arc::clone(&self.post);
+        let duty = &post.duty;
+        loop {
+            let stored = duty.lambda.db.transact(async |tx| {
+                post.owned.fence(&tx);
+                position.put(&tx, &duty.key)?;
+                match &effect {
+                    Some(effect) => duty.lambda.ports.delivery.send(&tx, effect.clone()).await,
+                    None => Ok::<_, ServiceError>(()),
+                }
+            });
+            match stored.await {
+                Ok(()) => {
+                    self.position = position;
+                    self.passed_by = 0;
+                    return true;
+                }
+                Err(error) => duty.rest(&error.into(), &mut self.pause).await,
+            }
+            if duty.crew.is_stopped() {
+                return false;
+            }
+        }
+    }
+
+    /// Invokes the function with a piece, and waits while it is throttled.
+    async fn invoke(&mut self, piece: &mut Piece) -> Invoked {
+        let post = Arc::clone(&self.post);
+        let duty = &post.duty;
+        let event = event(piece.records.iter().map(|record| record.json.as_str()));
+        let mut pause = PAUSE_MIN;
+        loop {
+            let deployment = match duty.lambda.deployment(&duty.function).await {
+                Ok(deployment) => deployment,
+                Err(error) => return Invoked::Unable(error),
+            };
+            let call = match duty.call(&deployment).await {
+                Ok(call) => Call { request_id: RequestId::random(duty.lambda.env.entropy()), ..call },
+                Err(error) => return Invoked::Unable(error.into()),
+            };
+            let began = duty.lambda.env.now();
+            match duty.lambda.run(&deployment, duty.work(&call, &event), LogWish { tail: false, written: true }).await {
+                Ok((plan, flown)) => {
+                    // A batch is done with only when what the function said of it is on its way to stay.
+                    if let Some(written) = flown.written {
+                        let _ = written.await;
+                    }
+                    piece.invocations = piece.invocations.saturating_add(1);
+                    let failed = flown.error.is_some();
+                    let kind = if failed { flown.error_kind.as_str() } else { "" };
+                    duty.note(&call, began, piece.records.len(), kind);
+                    let (request_id, executed_version) = (call.request_id.to_string(), plan.version.clone());
+                    self.last = Some(LastAnswer { request_id, executed_version, failed });
+                    let from = match (failed, duty.record.report_failures) {
+                        (true, _) => Some(0),
+                        (false, true) => first_failure(&flown.payload, &piece.records),
+                        (false, false) => None,
+                    };
+                    if from == Some(0) {
+                        duty.crew.say("PROBLEM: Function call failed");
+                    }
+                    return from.map_or(Invoked::Done, Invoked::Failed);
+                }
+                Err(Error::Throttled(Throttle::Closing)) => return Invoked::Stopped,
+                Err(Error::Throttled(_)) => {}
+                Err(error) => return Invoked::Unable(error),
+            }
+            if !duty.room(&mut pause).await {
+                return Invoked::Stopped;
+            }
+        }
+    }
+}
