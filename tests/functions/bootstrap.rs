@@ -83,7 +83,7 @@ fn handler(name: &str) -> Option<Handler> {
         },
         "judge" => |event| {
             println!("{event}");
-            if event.contains("bad") { Err(error("Test.Bad", "something bad")) } else { Ok("null".to_owned()) }
+            if event.contains(BAD) { Err(error("Test.Bad", "something bad")) } else { Ok("null".to_owned()) }
         },
         "fail" => |_| Err(error("Test.Failure", "as it was told")),
         "exit" => |_| exit(7),
@@ -91,14 +91,17 @@ fn handler(name: &str) -> Option<Handler> {
     })
 }
 
-/// The messages or changes of an event whose record contains `bad`, as a batch response names them.
+/// The text by which a record is a bad one: whole, since ids are in hexadecimal.
+const BAD: &str = r#""bad""#;
+
+/// The messages or changes of an event whose record is bad, as a batch response names them.
 fn failures(event: &str) -> String {
     let (begins, id) = if event.contains(r#""eventID":""#) {
         (r#""eventID":""#, r#""SequenceNumber":""#)
     } else {
         (r#""messageId":""#, "")
     };
-    let bad = event.split(begins).skip(1).filter(|record| record.contains("bad"));
+    let bad = event.split(begins).skip(1).filter(|record| record.contains(BAD));
     let failed = bad.filter_map(|record| record.split_once(id)?.1.split('"').next());
     failed.map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#)).collect::<Vec<_>>().join(",")
 }
