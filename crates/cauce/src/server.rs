@@ -20,7 +20,7 @@ use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
 use cauce_s3::{S3, S3Options};
 use cauce_secretsmanager::SecretsManager;
 use cauce_sns::{Site, Sns, SnsOptions, SnsTarget};
-use cauce_sqs::{QueuePoller, QueueTarget, Sqs};
+use cauce_sqs::{QueuePoller, QueueTarget, Sqs, SqsOptions};
 use cauce_ssm::ParameterStore;
 use cauce_store::{Db, EmbeddedOptions, LEASE_RENEWED_EVERY, Owner};
 use cauce_wire::{Front, FrontOptions};
@@ -120,7 +120,7 @@ impl Server {
             logs: logs.clone(),
         };
         let gateway = ApiGateway::open(db.clone(), env.clone(), gateway_ports);
-        let sqs = Sqs::open(db.clone(), env.clone(), owner.clone(), identity.clone());
+        let sqs = Sqs::open(SqsOptions::default(), db.clone(), env.clone(), owner.clone(), identity.clone());
         delivery.register("sqs", Arc::new(QueueTarget::new(sqs.clone())));
         let queues: Arc<dyn ports::Queues> = Arc::new(QueuePoller::new(sqs.clone()));
 

@@ -35,17 +35,13 @@ impl Held {
     pub(crate) fn fifo(&self) -> bool {
         self.queue.settings.fifo.is_some()
     }
-
-    /// How many messages may be in flight.
-    pub(crate) fn in_flight_max(&self) -> usize {
-        if self.fifo() { crate::IN_FLIGHT_FIFO_MAX } else { crate::IN_FLIGHT_MAX }
-    }
 }
 
 /// The messages of one life of a queue.
 pub(crate) struct Stock {
     pub(crate) life: Life,
     fifo: bool,
+    pub(crate) in_flight_max: usize,
     index: OnceCell<Mutex<Index>>,
     /// Told of everything that may let a message be received.
     pub(crate) changed: Notify,
@@ -63,10 +59,11 @@ pub(crate) struct Attempt {
 }
 
 impl Stock {
-    pub(crate) fn new(life: Life, fifo: bool) -> Arc<Stock> {
+    pub(crate) fn new(life: Life, fifo: bool, in_flight_max: usize) -> Arc<Stock> {
         Arc::new(Stock {
             life,
             fifo,
+            in_flight_max,
             index: OnceCell::new(),
             changed: Notify::new(),
             closed: AtomicBool::new(false),

@@ -52,7 +52,7 @@ pub use receive::RECEIVE_MESSAGES_MAX;
 pub use redrive::{MOVES_A_SECOND_MAX, TASKS_KEPT_MAX, resume_moves};
 pub use resources::resource_types;
 pub use send::{DEDUPLICATION_LASTS, ID_CHARS_MAX};
-pub use service::{INFO, Sqs, api};
+pub use service::{INFO, Sqs, SqsOptions, api};
 pub use settings::{DELAY_S_MAX, RECEIVES_MAX, REDRIVE_SOURCES_MAX, VISIBILITY_S_MAX, WAIT_S_MAX};
 pub use sweep::{SWEEP_EVERY, run_sweeps};
 pub use tags::{TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX};
@@ -60,7 +60,7 @@ pub use target::QueueTarget;
 
 /// The largest message, and the largest batch, in bytes. AWS: SQS Developer Guide, "Amazon SQS message quotas".
 pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
-/// How many messages of a standard queue can be in flight.
+/// How many messages of a standard queue can be in flight, if [`SqsOptions`] do not say otherwise.
 pub const IN_FLIGHT_MAX: usize = 120_000;
-/// How many messages of a FIFO queue can be in flight: AWS gives 20,000 to a queue of standard throughput and 120,000 to any.
+/// How many messages of a FIFO queue can be in flight, if [`SqsOptions`] do not say otherwise.
 pub const IN_FLIGHT_FIFO_MAX: usize = 120_000;

@@ -246,6 +246,9 @@ impl Sqs {
     /// Receives messages as soon as there are any; none when the wait has passed.
     pub(crate) async fn receive(self: &Arc<Self>, held: Arc<Held>, wish: &Wish) -> Result<Vec<Received>, Error> {
         let mut held = held;
+        // Who waits is told nothing, nor who asks a FIFO queue; AWS: Developer Guide, "Amazon SQS standard queue quotas" and
+        // "Amazon SQS FIFO queue quotas".
+        let short = !held.fifo() && self.env.now() >= wish.until;
         loop {
             let stock = Arc::clone(&held.stock);
             let index = stock.index(&self.db, self.env.now()).await?;
@@ -258,7 +261,6 @@ impl Sqs {
                     break;
                 }
                 let now = self.env.now();
-                let full = index.lock().counts().in_flight >= held.in_flight_max();
                 if let Some(picked) = self.pick(&held, index, wish, now) {
                     let received = self.take(&held, picked, wish, now).await?;
                     self.refill(&stock);
@@ -268,18 +270,14 @@ impl Sqs {
                     continue;
                 }
                 if now >= wish.until {
-                    // FIFO queues say nothing; AWS: Developer Guide, "FIFO queue quotas".
-                    return if full && !held.fifo() {
-                        Err(Error::OverLimit(held.in_flight_max()))
-                    } else {
-                        Ok(Vec::new())
-                    };
+                    let full = index.lock().counts().in_flight >= stock.in_flight_max;
+                    return if short && full { Err(Error::OverLimit(stock.in_flight_max)) } else { Ok(Vec::new()) };
                 }
                 if index.lock().wants_page() {
                     stock.fill(index, &self.db, now).await?;
                     continue;
                 }
-                let next = index.lock().next_due().filter(|_| !full);
+                let next = index.lock().next_due();
                 let until = next.map_or(wish.until, |next| next.min(wish.until));
                 tokio::select! {
                     () = changed => {}
@@ -315,7 +313,9 @@ impl Sqs {
         }
         let sequences = {
             let mut index = index.lock();
-            let room = held.in_flight_max().saturating_sub(index.counts().in_flight);
+            // What is in flight no longer makes room.
+            index.advance(now);
+            let room = stock.in_flight_max.saturating_sub(index.counts().in_flight);
             index.pick(now, wish.messages_max.min(room))
         };
         (!sequences.is_empty()).then(|| Picked { stock, sequences, again: false })

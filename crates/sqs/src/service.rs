@@ -29,8 +29,24 @@ pub static INFO: ServiceInfo = ServiceInfo {
 /// The largest request, in bytes: a batch of the largest messages, with the escaping of their JSON.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// What an operator may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct SqsOptions {
+    /// How many messages of a standard queue can be in flight.
+    pub in_flight_max: usize,
+    /// How many messages of a FIFO queue can be in flight.
+    pub in_flight_fifo_max: usize,
+}
+
+impl Default for SqsOptions {
+    fn default() -> SqsOptions {
+        SqsOptions { in_flight_max: crate::IN_FLIGHT_MAX, in_flight_fifo_max: crate::IN_FLIGHT_FIFO_MAX }
+    }
+}
+
 /// SQS.
 pub struct Sqs {
+    options: SqsOptions,
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) owner: Owner,
@@ -45,8 +61,9 @@ pub struct Sqs {
 impl Sqs {
     /// The service on this store, as the owner of all queues. Register [`crate::QueueTarget`] for `sqs`, and run
     /// [`crate::run_sweeps`].
-    pub fn open(db: Db, env: Env, owner: Owner, identity: Arc<dyn Identity>) -> Arc<Sqs> {
+    pub fn open(options: SqsOptions, db: Db, env: Env, owner: Owner, identity: Arc<dyn Identity>) -> Arc<Sqs> {
         Arc::new(Sqs {
+            options,
             db,
             env,
             owner,
@@ -55,6 +72,13 @@ impl Sqs {
             changing: tokio::sync::Mutex::new(()),
             sweeping: tokio::sync::Notify::new(),
         })
+    }
+
+    /// The messages of a life that begins in memory now.
+    fn stock(&self, queue: &Queue) -> Arc<Stock> {
+        let fifo = queue.settings.fifo.is_some();
+        let in_flight_max = if fifo { self.options.in_flight_fifo_max } else { self.options.in_flight_max };
+        Stock::new(queue.life, fifo, in_flight_max)
     }
 
     /// The queue, brought into memory if need be.
@@ -73,7 +97,7 @@ impl Sqs {
         }
         let row = self.db.get_bytes(&keys::queue(id)).await?.ok_or(Error::NoQueue)?;
         let queue: Queue = crate::receive::decode(&row)?;
-        let stock = Stock::new(queue.life, queue.settings.fifo.is_some());
+        let stock = self.stock(&queue);
         let held = Arc::new(Held { id: id.clone(), row, queue, stock });
         self.queues.write().insert(id.clone(), Arc::clone(&held));
         Ok(held)
@@ -98,7 +122,7 @@ impl Sqs {
         });
         commit.await?;
         let same = before.filter(|before| before.life == queue.life);
-        let stock = same.unwrap_or_else(|| Stock::new(queue.life, queue.settings.fifo.is_some()));
+        let stock = same.unwrap_or_else(|| self.stock(&queue));
         let held = Held { id: id.clone(), row, queue, stock };
         self.queues.write().insert(id.clone(), Arc::new(held));
         if let Some(ended) = ended {

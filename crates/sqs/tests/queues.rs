@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cauce_core::Arn;
 use cauce_delivery::{Effect, Policy, dead_letters, message};
+use cauce_sqs::SqsOptions;
 use serde_json::{Value, json};
 use world::{World, bodies};
 
@@ -89,6 +90,56 @@ async fn a_reception_waits_and_is_woken_at_once() {
     tokio::task::yield_now().await;
     w.advance(20);
     assert_eq!(waiting.await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_standard_queue_full_of_messages_in_flight_says_so_to_whoever_does_not_wait() {
+    let w = std::sync::Arc::new(World::with(SqsOptions { in_flight_max: 3, ..SqsOptions::default() }).await);
+    let url = w.queue("q", json!({})).await;
+    for n in 0..5 {
+        w.send(&url, &n.to_string()).await;
+    }
+    let first = w.receive(&url).await;
+    assert_eq!(bodies(&first), ["0", "1", "2"]);
+    let (code, said) = w.refused("ReceiveMessage", json!({ "QueueUrl": url })).await;
+    assert_eq!((code.as_str(), said.contains('3')), ("OverLimit", true));
+    // The one that waits is told nothing, and served as soon as there is room.
+    let wait = || {
+        let (w, url) = (w.clone(), url.clone());
+        tokio::spawn(async move { w.receive_with(&url, json!({ "WaitTimeSeconds": 20 })).await })
+    };
+    let waiting = wait();
+    tokio::task::yield_now().await;
+    w.delete(&url, &first[0]).await;
+    assert_eq!(bodies(&waiting.await.unwrap()), ["3"]);
+    let waiting = wait();
+    tokio::task::yield_now().await;
+    w.advance(20);
+    assert_eq!(waiting.await.unwrap(), [Value::Null; 0]);
+    // What becomes visible makes room too, while somebody waits and when nobody does.
+    let waiting = wait();
+    tokio::task::yield_now().await;
+    w.advance(10);
+    assert_eq!(bodies(&waiting.await.unwrap()), ["1"]);
+    w.advance(30);
+    assert_eq!(bodies(&w.receive(&url).await), ["1", "2", "3"]);
+    assert_eq!(w.counts(&url).await, [1, 3, 0]);
+}
+
+#[tokio::test]
+async fn a_fifo_queue_full_of_messages_in_flight_says_nothing() {
+    let w = World::with(SqsOptions { in_flight_fifo_max: 2, ..SqsOptions::default() }).await;
+    let url = w.queue("q.fifo", json!({ "FifoQueue": "true" })).await;
+    for group in ["a", "b", "c"] {
+        w.send_to_group(&url, group, group).await;
+    }
+    let first = w.receive(&url).await;
+    assert_eq!(bodies(&first), ["a", "b"]);
+    assert_eq!(w.receive(&url).await, [Value::Null; 0]);
+    let w = w.restart(2).await;
+    assert_eq!(w.receive(&url).await, [Value::Null; 0]);
+    w.delete(&url, &first[1]).await;
+    assert_eq!(bodies(&w.receive(&url).await), ["c"]);
 }
 
 #[tokio::test]

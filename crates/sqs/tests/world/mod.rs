@@ -10,7 +10,7 @@ use cauce_core::{
     Account, Arn, Call, Env, ManualClock, Principal, Region, SeededEntropy, ServiceError, Timestamp, Trace,
 };
 use cauce_delivery::Delivery;
-use cauce_sqs::{QueueTarget, Sqs, api};
+use cauce_sqs::{QueueTarget, Sqs, SqsOptions, api};
 use cauce_store::{Db, Owner};
 use cauce_wire::Api;
 use serde_json::{Value, json};
@@ -54,27 +54,32 @@ pub(crate) struct World {
     pub(crate) sqs: Arc<Sqs>,
     pub(crate) api: Api<Sqs>,
     pub(crate) identity: Arc<dyn Identity>,
+    options: SqsOptions,
 }
 
 impl World {
     pub(crate) async fn new() -> World {
-        let start = Timestamp::parse("2026-03-06T12:00:00Z").unwrap();
-        World::on(Db::memory(), ManualClock::new(start), 1).await
+        World::with(SqsOptions::default()).await
     }
 
-    pub(crate) async fn on(db: Db, clock: ManualClock, seed: u64) -> World {
+    pub(crate) async fn with(options: SqsOptions) -> World {
+        let start = Timestamp::parse("2026-03-06T12:00:00Z").unwrap();
+        World::on(options, Db::memory(), ManualClock::new(start), 1).await
+    }
+
+    async fn on(options: SqsOptions, db: Db, clock: ManualClock, seed: u64) -> World {
         let env = Env::new(clock.clone(), SeededEntropy::new(seed));
         let owner = Owner::acquire_all(&db, "test").await.unwrap();
         let delivery = Delivery::new(db.clone(), env.clone(), owner.clone());
         let identity: Arc<dyn Identity> = Arc::new(Everyone);
-        let sqs = Sqs::open(db.clone(), env.clone(), owner.clone(), Arc::clone(&identity));
+        let sqs = Sqs::open(options, db.clone(), env.clone(), owner.clone(), Arc::clone(&identity));
         delivery.register("sqs", Arc::new(QueueTarget::new(Arc::clone(&sqs))));
-        World { db, env, clock, owner, delivery, api: api(Arc::clone(&sqs)), sqs, identity }
+        World { db, env, clock, owner, delivery, api: api(Arc::clone(&sqs)), sqs, identity, options }
     }
 
     /// The program ends without warning and starts again.
     pub(crate) async fn restart(self, seed: u64) -> World {
-        World::on(self.db, self.clock, seed).await
+        World::on(self.options, self.db, self.clock, seed).await
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
