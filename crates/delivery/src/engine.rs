@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::attempt::{Attempted, attempt};
 use crate::effect::{Effect, EffectId, HOPS_MAX, PAYLOAD_BYTES_MAX, Pending};
 use crate::keys::{self, Place};
-use crate::lane::{Lane, LaneDepth, Turn, Waiting};
+use crate::lane::{LANE_BYTES_MAX, LANE_ROWS_MAX, Lane, LaneDepth, Turn, Waiting};
 use crate::lineage::{self, Fate, Step};
 use crate::policy::Failures;
 use crate::target::{Acceptance, Target};
@@ -299,15 +299,26 @@ impl Inner {
         idle
     }
 
-    async fn read_lane(&self, lane: &Lane, limit: usize) -> Result<(Vec<Waiting>, bool), StoreError> {
-        let tx = self.db.begin();
-        let rows = tx.snapshot_range(RangeReq::new(keys::lane_range(&lane.target), limit)).await?;
-        let more = rows.len() >= limit;
-        let read = |row: &Row| {
-            let (_, place) = Place::read(&row.key).map_err(|e| corrupt(row, e))?;
-            Ok(Waiting { place, pending: Arc::new(decode_row(row)?) })
-        };
-        Ok((rows.iter().map(read).collect::<Result<Vec<_>, StoreError>>()?, more))
+    /// Reads as many of a lane's rows as it may hold, page by page, passing over those that it holds already; and whether there
+    /// are more.
+    async fn read_lane(&self, lane: &Lane) -> Result<(Vec<Waiting>, bool), StoreError> {
+        let mut req = RangeReq::new(keys::lane_range(&lane.target), LANE_ROWS_MAX);
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        loop {
+            let page = self.db.range(req.clone()).await?;
+            for row in &page.rows {
+                let (_, place) = Place::read(&row.key).map_err(|e| corrupt(row, e))?;
+                if !lane.holds(&place) {
+                    bytes += row.val.len();
+                    found.push(Waiting { place, pending: Arc::new(decode_row(row)?) });
+                }
+            }
+            let Some(last) = page.rows.last().filter(|_| page.more) else { return Ok((found, false)) };
+            if found.len() >= LANE_ROWS_MAX || bytes >= LANE_BYTES_MAX {
+                return Ok((found, true));
+            }
+            req = req.after(&last.key);
+        }
     }
 }
 
@@ -323,8 +334,8 @@ async fn run_lane(engine: Weak<Inner>, lane: Arc<Lane>, mut stopped: tokio::sync
         if *stopped.borrow() {
             return;
         }
-        if let Some(limit) = lane.wants_rows() {
-            match inner.read_lane(&lane, limit).await {
+        if lane.wants_rows() {
+            match inner.read_lane(&lane).await {
                 Ok((rows, more)) => lane.refill(rows, more),
                 Err(error) => {
                     tracing::error!(target = %lane.target, %error, "a lane cannot be read; trying again");
@@ -334,11 +345,15 @@ async fn run_lane(engine: Weak<Inner>, lane: Arc<Lane>, mut stopped: tokio::sync
                 }
             }
         }
-        let limit = inner.target(&lane.target).map_or(1, |t| t.concurrency(&lane.target).max(1));
+        let target = inner.target(&lane.target);
+        let limit = target.as_ref().map_or(1, |target| target.concurrency(&lane.target).max(1));
         let wait = loop {
             match lane.turn(inner.env.now(), attempts.len() < limit) {
                 Turn::Attempt(waiting) => {
                     let Ok(permit) = Arc::clone(&inner.attempts).acquire_owned().await else { return };
+                    if let Some(rest) = target.as_ref().map(|target| target.rest(&waiting.pending.effect)) {
+                        lane.rest(inner.env.now() + rest);
+                    }
                     attempts.spawn(attempt(Arc::clone(&inner), waiting, permit));
                 }
                 Turn::Wait(at) => break at,

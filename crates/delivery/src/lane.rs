@@ -32,10 +32,14 @@ struct State {
     ready: BTreeMap<(Timestamp, Place), Arc<Pending>>,
     /// The payload bytes in `ready`.
     bytes: usize,
-    /// What is being attempted; a row read from the store again meanwhile is recognised by it.
+    /// The places of `ready`.
+    waiting: HashSet<Place>,
+    /// What is being attempted. An effect may be offered anew, at the same place even, while its last attempt comes to its end.
     in_flight: HashSet<Place>,
     /// Whether the store has rows of this lane that are neither ready nor in flight.
     more: bool,
+    /// Until when nothing is attempted, whatever is ready.
+    rests_until: Timestamp,
 }
 
 /// A target's lane.
@@ -80,26 +84,40 @@ impl Lane {
     /// What to do now, with `slots` attempts free.
     pub(crate) fn turn(&self, now: Timestamp, slots: bool) -> Turn {
         let mut state = self.state.lock();
-        let Some((&(due, place), _)) = state.ready.first_key_value() else { return Turn::Wait(None) };
+        let rests_until = Some(state.rests_until).filter(|until| *until > now);
+        // A lane that rests waits for the end of it with nothing to do, lest it is forgotten how long it has to.
+        let Some((&(due, place), _)) = state.ready.first_key_value() else { return Turn::Wait(rests_until) };
+        let due = rests_until.map_or(due, |until| until.max(due));
         if due > now || !slots {
             return Turn::Wait((due > now).then_some(due));
         }
         let Some((_, pending)) = state.ready.pop_first() else { return Turn::Wait(None) };
         state.bytes = state.bytes.saturating_sub(pending.effect.payload.len());
+        state.waiting.remove(&place);
         state.in_flight.insert(place);
         Turn::Attempt(Waiting { place, pending })
     }
 
-    /// Whether to read on in the store, up to how many rows.
-    pub(crate) fn wants_rows(&self) -> Option<usize> {
+    /// Attempts nothing more before `until`.
+    pub(crate) fn rest(&self, until: Timestamp) {
+        self.state.lock().rests_until = until;
+    }
+
+    /// Whether to read on in the store.
+    pub(crate) fn wants_rows(&self) -> bool {
         let mut state = self.state.lock();
         if !state.more || state.ready.len() >= LOW_WATER || state.bytes >= LANE_BYTES_MAX / 2 {
-            return None;
+            return false;
         }
         // Whatever is offered from here on, and does not fit, sets it again; so does a read that is cut short.
         state.more = false;
-        // Rows in memory are read again and passed over; they come first, so the limit must reach beyond them.
-        Some(LANE_ROWS_MAX + state.ready.len() + state.in_flight.len())
+        true
+    }
+
+    /// Whether this effect is in memory: a row of it that is read from the store says nothing new.
+    pub(crate) fn holds(&self, place: &Place) -> bool {
+        let state = self.state.lock();
+        state.waiting.contains(place) || state.in_flight.contains(place)
     }
 
     /// Adds rows read from the store; `more` if the read was cut short.
@@ -138,14 +156,17 @@ impl Lane {
 
 impl State {
     fn insert(&mut self, at: Timestamp, waiting: Waiting) {
+        if self.waiting.contains(&waiting.place) {
+            return;
+        }
         let bytes = waiting.pending.effect.payload.len();
         if self.ready.len() >= LANE_ROWS_MAX || self.bytes.saturating_add(bytes) > LANE_BYTES_MAX {
             self.more = true;
             return;
         }
-        if self.ready.insert((at, waiting.place), waiting.pending).is_none() {
-            self.bytes += bytes;
-        }
+        self.bytes += bytes;
+        self.waiting.insert(waiting.place);
+        self.ready.insert((at, waiting.place), waiting.pending);
     }
 }
 
@@ -156,7 +177,7 @@ mod tests {
     use bytes::Bytes;
     use cauce_core::{SeededEntropy, Timestamp, Trace};
 
-    use super::{LANE_ROWS_MAX, Lane, Turn, Waiting};
+    use super::{LANE_ROWS_MAX, Lane, LaneDepth, Turn, Waiting};
     use crate::effect::{Effect, EffectId, Pending};
     use crate::keys::Place;
     use crate::policy::{Failures, Policy};
@@ -199,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_that_rests_attempts_nothing_and_does_not_end() {
+        let lane = Lane::new(waiting(0, 0).pending.effect.target.clone(), false);
+        let at = Timestamp::from_millis;
+        lane.offer(waiting(1, 0));
+        lane.offer(waiting(2, 10));
+        assert_eq!(next(&lane, 10), Some(1));
+        lane.rest(at(60));
+        assert!(matches!(lane.turn(at(59), true), Turn::Wait(Some(until)) if until == at(60)));
+        assert_eq!(next(&lane, 60), Some(2));
+        lane.rest(at(110));
+        assert!(matches!(lane.turn(at(60), true), Turn::Wait(Some(until)) if until == at(110)));
+        assert!(matches!(lane.turn(at(110), true), Turn::Wait(None)));
+    }
+
+    #[test]
     fn what_does_not_fit_stays_in_the_store_and_what_is_in_flight_is_not_taken_twice() {
         let lane = Lane::new(waiting(0, 0).pending.effect.target.clone(), false);
         for n in 0..LANE_ROWS_MAX as u128 + 5 {
@@ -211,10 +247,21 @@ mod tests {
             taken += 1;
         }
         assert_eq!(taken, LANE_ROWS_MAX);
-        let limit = lane.wants_rows().unwrap();
-        assert!(limit > LANE_ROWS_MAX + 5);
+        assert!(lane.wants_rows());
         lane.refill((0..LANE_ROWS_MAX as u128 + 5).map(|n| waiting(n, 0)).collect(), false);
-        assert_eq!(lane.depth().waiting, 5);
-        assert!(lane.wants_rows().is_none());
+        assert_eq!(lane.depth(), LaneDepth { waiting: 5, in_flight: LANE_ROWS_MAX, more: false });
+        assert!(!lane.wants_rows());
+    }
+
+    #[test]
+    fn what_was_put_off_is_not_brought_forward_by_its_row() {
+        let lane = Lane::new(waiting(0, 0).pending.effect.target.clone(), false);
+        lane.offer(waiting(1, 0));
+        assert_eq!(next(&lane, 0), Some(1));
+        lane.put_off(waiting(1, 0), Timestamp::from_millis(1_000));
+        lane.refill(vec![waiting(1, 0)], false);
+        assert_eq!((next(&lane, 999), next(&lane, 1_000), next(&lane, 1_000)), (None, Some(1), None));
+        lane.ended(waiting(1, 0).place);
+        assert!(lane.is_idle());
     }
 }

@@ -1,5 +1,7 @@
 //! Whoever takes effects.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use cauce_core::{Arn, ServiceError};
 use cauce_store::Tx;
@@ -54,5 +56,12 @@ pub trait Target: Send + Sync + 'static {
     fn concurrency(&self, target: &Arn) -> usize {
         let _ = target;
         64
+    }
+
+    /// How long its lane rests after it has begun to perform this effect, so that an endpoint gets no more of them a second than
+    /// it wants. Other lanes do not wait for it.
+    fn rest(&self, effect: &Effect) -> Duration {
+        let _ = effect;
+        Duration::ZERO
     }
 }

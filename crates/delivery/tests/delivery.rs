@@ -43,6 +43,10 @@ impl Target for Probe {
             None => std::future::pending().await,
         }
     }
+
+    fn rest(&self, effect: &Effect) -> Duration {
+        Duration::from_millis(effect.attribute("rest").map_or(0, |ms| ms.parse().unwrap()))
+    }
 }
 
 /// A target in the same store: every effect becomes a row.
@@ -392,4 +396,38 @@ async fn lineage_is_found_by_request_and_swept_when_old() {
     let root = effect.trace.root;
     w.until(async |w: &mut World| lineage::tree(&w.db, root).await.unwrap().is_empty().then_some(())).await;
     assert!(w.env.now().since(Timestamp::from_secs(1_700_000_000)) >= lineage::KEPT);
+}
+
+#[tokio::test]
+async fn a_lane_rests_between_attempts_and_no_other_waits_for_it() {
+    let mut w = World::new(|_, _| done()).await;
+    let resting = |w: &World, payload: &str| {
+        let attributes = vec![("rest".to_owned(), "250".to_owned())];
+        Effect { attributes, ..w.effect("lambda:function:slow", payload) }
+    };
+    async fn attempted(w: &mut World) -> Vec<String> {
+        for _ in 0..500 {
+            tokio::task::yield_now().await;
+        }
+        std::iter::from_fn(|| w.attempts.try_recv().ok()).map(|(payload, _)| payload).collect()
+    }
+    for n in 0..3 {
+        w.send(resting(&w, &format!("s{n}"))).await;
+        w.send(w.effect("lambda:function:quick", &format!("q{n}"))).await;
+    }
+    let mut first = attempted(&mut w).await;
+    first.sort();
+    assert_eq!(first, ["q0", "q1", "q2", "s0"]);
+    for n in 1..3 {
+        w.clock.advance(Duration::from_millis(249));
+        assert_eq!(attempted(&mut w).await, [""; 0]);
+        w.clock.advance(Duration::from_millis(1));
+        assert_eq!(attempted(&mut w).await, [format!("s{n}")]);
+    }
+    // A lane that has nothing left rests all the same.
+    w.send(resting(&w, "s3")).await;
+    assert_eq!(attempted(&mut w).await, [""; 0]);
+    w.clock.advance(Duration::from_millis(250));
+    assert_eq!(attempted(&mut w).await, ["s3"]);
+    w.settled().await;
 }
