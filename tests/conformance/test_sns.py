@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -51,12 +52,14 @@ class Endpoint:
 
     def __init__(self):
         self.received = []
+        self.times = []
         self.status = 200
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                endpoint.times.append(time.monotonic())
                 endpoint.received.append((dict(self.headers), body))
                 self.send_response(endpoint.status)
                 self.send_header("content-length", "0")
@@ -94,6 +97,21 @@ def get(url):
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+QUESTION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+SIGNED = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": QUESTION,
+    "UnsubscribeConfirmation": QUESTION,
+}
+
+
+def check_signature(message, algorithm=hashes.SHA1):
+    certificate = x509.load_pem_x509_certificate(get(message["SigningCertURL"])[1].encode())
+    signed = "".join(f"{key}\n{message[key]}\n" for key in SIGNED[message["Type"]] if key in message)
+    signature = base64.b64decode(message["Signature"])
+    certificate.public_key().verify(signature, signed.encode(), padding.PKCS1v15(), algorithm())
 
 
 def confirm(sns, topic, endpoint, **attributes):
@@ -505,6 +523,39 @@ def test_an_endpoint_confirms_by_its_link_and_ends_by_another(sns, topic, endpoi
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 
 
+def test_an_endpoint_is_told_of_its_end_and_takes_it_back(sns, topic, endpoint):
+    own = confirm(sns, topic, endpoint)
+    sns.publish(TopicArn=topic, Message="one")
+    notification = json.loads(endpoint.notifications()[0])
+    assert get(notification["UnsubscribeURL"])[0] == 200
+    (body,) = until(lambda: endpoint.bodies("UnsubscribeConfirmation"), "the news")
+    headers, news = endpoint.received[-1][0], json.loads(body)
+    assert headers["x-amz-sns-subscription-arn"] == own
+    assert headers["x-amz-sns-topic-arn"] == news["TopicArn"] == topic
+    assert headers["x-amz-sns-message-id"] == news["MessageId"]
+    assert news["Message"].startswith(f"You have chosen to deactivate subscription {own}.\n")
+    check_signature(news)
+    sns.publish(TopicArn=topic, Message="two")
+    status, body = get(news["SubscribeURL"])
+    assert status == 200 and own in body
+    sns.publish(TopicArn=topic, Message="three")
+    assert [json.loads(body)["Message"] for body in endpoint.notifications(2)] == ["one", "three"]
+    # Who owns a subscription and ends it needs no news of it.
+    sns.unsubscribe(SubscriptionArn=own)
+    assert refusal(sns.confirm_subscription, TopicArn=topic, Token=news["Token"]) == (*INVALID, "Invalid parameter: Token")
+    assert len(endpoint.bodies("UnsubscribeConfirmation")) == 1
+
+
+def test_an_endpoint_gets_no_more_a_second_than_it_wants(sns, topic, endpoint):
+    policy = {"throttlePolicy": {"maxReceivesPerSecond": 5}}
+    confirm(sns, topic, endpoint, DeliveryPolicy=json.dumps(policy))
+    for n in range(8):
+        sns.publish(TopicArn=topic, Message=str(n))
+    assert len(endpoint.notifications(8)) == 8
+    times = [at for at, (headers, _) in zip(endpoint.times, endpoint.received) if headers["x-amz-sns-message-type"] == "Notification"]
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[6:])), times
+
+
 @pytest.mark.parametrize(("version", "algorithm"), [("1", hashes.SHA1), ("2", hashes.SHA256)])
 def test_messages_are_signed_as_their_certificate_says(sns, topic, endpoint, version, algorithm):
     sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue=version)
@@ -512,24 +563,9 @@ def test_messages_are_signed_as_their_certificate_says(sns, topic, endpoint, ver
     sns.publish(TopicArn=topic, Message="line one\nline two é", Subject="subject")
     sns.publish(TopicArn=topic, Message="without a subject")
     notifications = [json.loads(body) for body in endpoint.notifications(2)]
-    names = {
-        "Notification": ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"],
-        "SubscriptionConfirmation": [
-            "Message",
-            "MessageId",
-            "SubscribeURL",
-            "Timestamp",
-            "Token",
-            "TopicArn",
-            "Type",
-        ],
-    }
     for message in [endpoint.question(), *notifications]:
         assert message["SignatureVersion"] == version
-        certificate = x509.load_pem_x509_certificate(get(message["SigningCertURL"])[1].encode())
-        signed = "".join(f"{key}\n{message[key]}\n" for key in names[message["Type"]] if key in message)
-        signature = base64.b64decode(message["Signature"])
-        certificate.public_key().verify(signature, signed.encode(), padding.PKCS1v15(), algorithm())
+        check_signature(message, algorithm)
 
 
 def test_raw_delivery_and_content_type(sns, topic, endpoint):

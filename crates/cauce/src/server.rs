@@ -164,7 +164,7 @@ impl Server {
             .api(cauce_sqs::api(sqs.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Gateway::new(gateway)))
-            .raw(Arc::new(Site::new(sns)))
+            .raw(Arc::new(Site::new(sns.clone())))
             .raw(s3.clone())
             .build();
         services.open(front.clone());
@@ -181,6 +181,7 @@ impl Server {
             tokio::spawn(s3.clone().run_lifecycle()),
             tokio::spawn(secrets.run_deletions()),
             tokio::spawn(cauce_sqs::run_sweeps(sqs)),
+            tokio::spawn(cauce_sns::run_sweeps(sns)),
             tokio::spawn(logs.worker(stopped(&stop))),
         ];
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));

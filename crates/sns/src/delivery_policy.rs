@@ -290,6 +290,11 @@ impl DeliveryPolicy {
     pub(crate) fn content_type(&self) -> &str {
         self.content_type.as_deref().unwrap_or(CONTENT_TYPE)
     }
+
+    /// How many requests a second are sent, where that is limited.
+    pub(crate) fn throttle(&self) -> Option<u64> {
+        self.throttle
+    }
 }
 
 const CONTENT_TYPE: &str = "text/plain; charset=UTF-8";

@@ -15,6 +15,11 @@ use crate::message::Message;
 use crate::model::{Protocol, SignatureVersion, Topic};
 use crate::service::Sns;
 
+/// The kinds of what goes to an endpoint, as bodies and headers name them.
+pub(crate) const NOTIFICATION: &str = "Notification";
+pub(crate) const SUBSCRIPTION_CONFIRMATION: &str = "SubscriptionConfirmation";
+pub(crate) const UNSUBSCRIBE_CONFIRMATION: &str = "UnsubscribeConfirmation";
+
 /// What goes to an endpoint besides messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
@@ -23,6 +28,41 @@ pub(crate) enum Kind<'a> {
         /// What it answers.
         token: &'a str,
     },
+    /// The news that its subscription has ended, and how to restore it.
+    UnsubscribeConfirmation {
+        /// What it answers to have the subscription back.
+        token: &'a str,
+        subscription: &'a Arn,
+    },
+}
+
+impl Kind<'_> {
+    /// As messages and headers name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::SubscriptionConfirmation { .. } => SUBSCRIPTION_CONFIRMATION,
+            Kind::UnsubscribeConfirmation { .. } => UNSUBSCRIBE_CONFIRMATION,
+        }
+    }
+
+    fn token(&self) -> &str {
+        match self {
+            Kind::SubscriptionConfirmation { token } | Kind::UnsubscribeConfirmation { token, .. } => token,
+        }
+    }
+
+    fn text(&self, topic: &Arn) -> String {
+        match self {
+            Kind::SubscriptionConfirmation { .. } => format!(
+                "You have chosen to subscribe to the topic {topic}.\nTo confirm the subscription, visit the SubscribeURL included \
+                 in this message."
+            ),
+            Kind::UnsubscribeConfirmation { subscription, .. } => format!(
+                "You have chosen to deactivate subscription {subscription}.\nTo cancel this operation and restore the \
+                 subscription, visit the SubscribeURL included in this message."
+            ),
+        }
+    }
 }
 
 /// What stays as it is in the values of URLs.
@@ -85,7 +125,7 @@ impl Envelope {
                 "EventVersion": "1.0",
                 "EventSubscriptionArn": subscription.as_str(),
                 "Sns": {
-                    "Type": "Notification",
+                    "Type": NOTIFICATION,
                     "MessageId": self.message_id,
                     "TopicArn": self.topic.as_str(),
                     "Subject": self.subject,
@@ -133,11 +173,11 @@ impl Sns {
         let (arn, at, text) = (id.arn(), message.at.iso_millis(), message.text(protocol));
         let mut members = vec![("Message", text), ("MessageId", message.id.as_str())];
         members.extend(message.subject.as_deref().map(|subject| ("Subject", subject)));
-        members.extend([("Timestamp", at.as_str()), ("TopicArn", arn.as_str()), ("Type", "Notification")]);
+        members.extend([("Timestamp", at.as_str()), ("TopicArn", arn.as_str()), ("Type", NOTIFICATION)]);
         let signed = if id.is_fifo() { None } else { Some(self.signed(topic, &members).await?) };
 
         let mut head = String::with_capacity(text.len() + 1_024);
-        member(&mut head, "Type", "Notification");
+        member(&mut head, "Type", NOTIFICATION);
         member(&mut head, "MessageId", &message.id);
         message.sequence.iter().for_each(|sequence| member(&mut head, "SequenceNumber", sequence));
         member(&mut head, "TopicArn", arn.as_str());
@@ -176,15 +216,10 @@ impl Sns {
         topic: &Topic,
         kind: Kind<'_>,
     ) -> Result<(String, String), Error> {
-        let Kind::SubscriptionConfirmation { token } = kind;
         let (arn, message_id, at) = (id.arn(), self.env.entropy().uuid(), self.env.now().iso_millis());
-        let text = format!(
-            "You have chosen to subscribe to the topic {arn}.\nTo confirm the subscription, visit the SubscribeURL included in \
-             this message."
-        );
+        let (text, token) = (kind.text(&arn), kind.token());
         let topic_value = utf8_percent_encode(arn.as_str(), KEPT);
         let url = format!("{}/?Action=ConfirmSubscription&TopicArn={topic_value}&Token={token}", self.options.endpoint);
-        let kind = "SubscriptionConfirmation";
         let members = [
             ("Message", text.as_str()),
             ("MessageId", &message_id),
@@ -192,12 +227,12 @@ impl Sns {
             ("Timestamp", &at),
             ("Token", token),
             ("TopicArn", arn.as_str()),
-            ("Type", kind),
+            ("Type", kind.name()),
         ];
         let signed = self.signed(topic, &members).await?;
         let mut out = String::new();
         for (name, value) in [
-            ("Type", kind),
+            ("Type", kind.name()),
             ("MessageId", &message_id),
             ("Token", token),
             ("TopicArn", arn.as_str()),

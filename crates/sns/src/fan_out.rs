@@ -8,7 +8,7 @@ use cauce_core::{Call, ServiceError, Trace};
 use cauce_delivery::{Backoff, Effect, Policy, message as queue};
 use cauce_store::Tx;
 
-use crate::envelope::{Envelope, Kind};
+use crate::envelope::{Envelope, Kind, NOTIFICATION};
 use crate::error::Error;
 use crate::keys::TopicId;
 use crate::message::Message;
@@ -35,6 +35,8 @@ pub(crate) const MESSAGE_ID: &str = "message-id";
 pub(crate) const CONTENT_TYPE: &str = "content-type";
 pub(crate) const RAW: &str = "raw";
 pub(crate) const ENDPOINT: &str = "endpoint";
+/// Requests a second, at most.
+pub(crate) const THROTTLE: &str = "throttle";
 
 /// What is left of what a transaction may send.
 pub(crate) struct Budget {
@@ -182,7 +184,7 @@ impl Sns {
         let attributes = match protocol {
             Protocol::Sqs => queue_attributes(message, raw),
             Protocol::Lambda => Vec::new(),
-            Protocol::Http | Protocol::Https => web_attributes("Notification", &message.id, active),
+            Protocol::Http | Protocol::Https => web_attributes(&message.id, active),
         };
         Ok(Effect {
             target: active.target.clone(),
@@ -193,7 +195,7 @@ impl Sns {
         })
     }
 
-    /// Sends an endpoint a question.
+    /// Sends an endpoint what it may answer with a token.
     #[expect(clippy::too_many_arguments, reason = "the rows that the transaction has read")]
     pub(crate) async fn send_handshake(
         &self,
@@ -208,7 +210,7 @@ impl Sns {
         let (payload, message_id) = self.handshake(id, topic, kind).await?;
         let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let attributes = vec![
-            text(MESSAGE_TYPE, "SubscriptionConfirmation"),
+            text(MESSAGE_TYPE, kind.name()),
             text(MESSAGE_ID, &message_id),
             text(CONTENT_TYPE, "text/plain; charset=UTF-8"),
             text(ENDPOINT, &subscription.endpoint),
@@ -234,10 +236,10 @@ fn rest_policy() -> Policy {
     }
 }
 
-fn web_attributes(kind: &str, message_id: &str, active: &Active) -> Vec<(String, String)> {
+fn web_attributes(message_id: &str, active: &Active) -> Vec<(String, String)> {
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut attributes = vec![
-        text(MESSAGE_TYPE, kind),
+        text(MESSAGE_TYPE, NOTIFICATION),
         text(MESSAGE_ID, message_id),
         text(CONTENT_TYPE, &active.content_type),
         text(ENDPOINT, &active.subscription.endpoint),
@@ -245,6 +247,7 @@ fn web_attributes(kind: &str, message_id: &str, active: &Active) -> Vec<(String,
     if active.subscription.wishes.raw {
         attributes.push(text(RAW, "true"));
     }
+    attributes.extend(active.throttle.map(|a_second| text(THROTTLE, &a_second.to_string())));
     attributes
 }
 

@@ -12,6 +12,8 @@
 //! | 0x0908 | account, region, topic, end (µs), group or "", deduplication id | when the row above is no longer needed |
 //! | 0x0909 | part | a part of a large fan-out that is done |
 //! | 0x090A | | the key that signs, and its certificate |
+//! | 0x090B | account, region, topic, subscription | a subscription that has ended and can be restored |
+//! | 0x090C | end (µs), account, region, topic, subscription | when the token of a subscription ends |
 
 use bytes::Bytes;
 use cauce_core::{Account, Arn, Region, Timestamp};
@@ -27,6 +29,8 @@ pub(crate) const DEDUPLICATION: Kind = Kind::new(0x0907);
 pub(crate) const DEDUPLICATION_END: Kind = Kind::new(0x0908);
 pub(crate) const PART: Kind = Kind::new(0x0909);
 pub(crate) const SIGNER: Kind = Kind::new(0x090A);
+pub(crate) const ENDED: Kind = Kind::new(0x090B);
+pub(crate) const TOKEN_END: Kind = Kind::new(0x090C);
 
 /// A topic, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,11 +100,7 @@ pub(crate) fn all_subscriptions(account: Account, region: &Region) -> (Bytes, By
 
 /// The topic's name and the id in the key of a subscription.
 pub(crate) fn read_subscription(key: &[u8]) -> Result<(TopicId, String), KeyError> {
-    let mut reader = KeyReader::new(key, SUBSCRIPTION)?;
-    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
-    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
-    let name = reader.str()?;
-    Ok((TopicId { account, region, name }, reader.str()?))
+    read_own(&mut KeyReader::new(key, SUBSCRIPTION)?)
 }
 
 pub(crate) fn endpoint(topic: &TopicId, protocol: &str, endpoint: &str) -> Bytes {
@@ -165,4 +165,36 @@ pub(crate) fn part(id: &str) -> Bytes {
 
 pub(crate) fn signer() -> Bytes {
     Key::new(SIGNER).build()
+}
+
+pub(crate) fn ended(topic: &TopicId, id: &str) -> Bytes {
+    topic.key(ENDED).str(id).build()
+}
+
+pub(crate) fn all_ended(topic: &TopicId) -> (Bytes, Bytes) {
+    topic.key(ENDED).prefix_range()
+}
+
+pub(crate) fn token_end(end: Timestamp, topic: &TopicId, id: &str) -> Bytes {
+    let key = Key::new(TOKEN_END).i64(end.as_micros()).u64(topic.account.number());
+    key.str(topic.region.as_str()).str(&topic.name).str(id).build()
+}
+
+/// The tokens whose time has passed.
+pub(crate) fn tokens_ended(now: Timestamp) -> (Bytes, Bytes) {
+    (Key::new(TOKEN_END).prefix_range().0, Key::new(TOKEN_END).i64(now.as_micros()).build())
+}
+
+/// The topic and the id of the subscription whose token ends.
+pub(crate) fn read_token_end(key: &[u8]) -> Result<(TopicId, String), KeyError> {
+    let mut reader = KeyReader::new(key, TOKEN_END)?;
+    reader.i64()?;
+    read_own(&mut reader)
+}
+
+fn read_own(reader: &mut KeyReader<'_>) -> Result<(TopicId, String), KeyError> {
+    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
+    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
+    let name = reader.str()?;
+    Ok((TopicId { account, region, name }, reader.str()?))
 }

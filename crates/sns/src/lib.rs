@@ -23,6 +23,7 @@
 mod attribute;
 mod batch;
 mod delivery_policy;
+mod ended;
 mod envelope;
 mod error;
 mod fan_out;
@@ -50,6 +51,7 @@ mod topic_attributes;
 
 pub use attribute::ATTRIBUTE_NAME_CHARS_MAX;
 pub use batch::BATCH_ENTRIES_MAX;
+pub use ended::{SWEEP_EVERY, run_sweeps};
 pub use error::Error;
 pub use fan_out::{FAN_OUT_BYTES_MAX, FAN_OUT_MAX};
 pub use filter::{FILTER_COMBINATIONS_MAX, FILTER_KEYS_MAX, FILTER_POLICIES_MAX};

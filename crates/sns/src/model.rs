@@ -152,6 +152,18 @@ impl Record for Subscription {
     const VERSION: u8 = 1;
 }
 
+/// A subscription that was ended by the link in its messages, for as long as its endpoint can restore it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) at: Timestamp,
+    /// As it was, but for the token, which restores it.
+    pub(crate) subscription: Subscription,
+}
+
+impl Record for Ended {
+    const VERSION: u8 = 1;
+}
+
 impl Subscription {
     /// The queue of what cannot be delivered.
     pub(crate) fn dead_letter(&self) -> Option<cauce_core::Arn> {

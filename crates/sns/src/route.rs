@@ -56,6 +56,8 @@ pub(crate) struct Active {
     pub(crate) policy: Policy,
     /// The `Content-Type` of requests.
     pub(crate) content_type: String,
+    /// Requests a second, at most.
+    pub(crate) throttle: Option<u64>,
     pattern: Option<Pattern>,
 }
 
@@ -232,6 +234,7 @@ fn activate(route: &Route, id: &str, subscription: Subscription) -> Result<Activ
         arn,
         policy: retry_policy(&route.topic, &subscription),
         content_type: in_effect.content_type().to_owned(),
+        throttle: in_effect.throttle(),
         pattern: subscription.wishes.filter_policy.as_deref().map(filter::compile).transpose()?,
         target,
         subscription,

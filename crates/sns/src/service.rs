@@ -50,7 +50,8 @@ pub struct Sns {
 }
 
 impl Sns {
-    /// The service on this store. Register [`crate::SnsTarget`] for `sns` with `delivery`, and mount [`crate::Site`].
+    /// The service on this store. Register [`crate::SnsTarget`] for `sns` with `delivery`, mount [`crate::Site`], and
+    /// run [`crate::run_sweeps`].
     pub fn open(db: Db, env: Env, delivery: Delivery, identity: Arc<dyn Identity>, options: SnsOptions) -> Arc<Sns> {
         let (routes, signer) = (Routes::default(), OnceCell::new());
         Arc::new(Sns { db, env, delivery, identity, options, routes, signer })

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_core::{Arn, Call, Entropy, Principal};
+use cauce_core::{Arn, Call, Entropy, Principal, Timestamp};
 use cauce_store::Tx;
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
@@ -126,8 +126,19 @@ fn check_endpoint(topic: &TopicId, protocol: Protocol, endpoint: &str) -> Result
     Ok(())
 }
 
+impl Subscription {
+    fn counted(&self) -> Counted {
+        if self.confirmed { Counted::Confirmed } else { Counted::Pending }
+    }
+
+    /// Whether it was not confirmed in time.
+    pub(crate) fn is_forgotten(&self, now: Timestamp) -> bool {
+        !self.confirmed && now > self.created + TOKEN_LASTS
+    }
+}
+
 /// The token that confirms the subscription `id`: which it is, and what nobody can guess.
-fn token(id: &str, entropy: &dyn Entropy) -> String {
+pub(crate) fn token(id: &str, entropy: &dyn Entropy) -> String {
     let mut secret = [0; TOKEN_BYTES];
     entropy.fill(&mut secret);
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
@@ -142,7 +153,7 @@ fn subscription_of(token: &str) -> Option<String> {
 }
 
 /// Compares without telling by time how much is right.
-fn is_same(given: &str, kept: &str) -> bool {
+pub(crate) fn is_same(given: &str, kept: &str) -> bool {
     let differences = given.bytes().zip(kept.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     given.len() == kept.len() && differences == 0
 }
@@ -161,7 +172,11 @@ impl Sns {
             .db
             .transact(async |tx| {
                 let row = self.topic(&tx, &topic).await?.ok_or(NO_TOPIC)?;
-                match self.existing(&tx, &about).await? {
+                let mut existing = self.existing(&tx, &about).await?;
+                if let Some((id, found)) = existing.take_if(|(_, found)| found.is_forgotten(self.env.now())) {
+                    self.take_out(&tx, &topic, &id, &found).await?;
+                }
+                match existing {
                     Some((id, found)) if input.attributes.is_empty() || found.wishes == wishes => {
                         if !found.confirmed {
                             self.ask(&tx, &call, &row, &topic, &id, &found).await?;
@@ -213,14 +228,6 @@ impl Sns {
         wishes: &Wishes,
     ) -> Result<(String, bool), Error> {
         let topic = about.topic;
-        let max = if topic.is_fifo() { FIFO_SUBSCRIPTIONS_MAX } else { SUBSCRIPTIONS_MAX };
-        let mut there = 0;
-        for counted in [Counted::Confirmed, Counted::Pending] {
-            there += tx.get_counter(&keys::count(topic, counted)).await?;
-        }
-        if there >= max {
-            return Err(Error::Subscriptions { max });
-        }
         let id = self.env.entropy().uuid();
         let confirmed = !about.protocol.is_web();
         let principal = match &*call.principal {
@@ -239,15 +246,52 @@ impl Sns {
             token: (!confirmed).then(|| token(&id, self.env.entropy())),
             wishes: wishes.clone(),
         };
-        tx.set(keys::endpoint(topic, about.protocol.name(), about.endpoint), id.clone());
-        let counted = if confirmed { Counted::Confirmed } else { Counted::Pending };
-        tx.add(keys::count(topic, counted), 1)?;
-        self.count_filter(tx, topic, None, Some(&subscription)).await?;
-        self.set_subscription(tx, topic, &id, &subscription).await?;
+        self.take_in(tx, topic, &id, &subscription).await?;
         if !confirmed {
+            tx.set(keys::token_end(subscription.created + TOKEN_LASTS, topic, &id), Vec::new());
             self.ask(tx, call, row, topic, &id, &subscription).await?;
         }
         Ok((id, confirmed))
+    }
+
+    /// Writes a subscription that the topic did not have, if there is room for it.
+    pub(crate) async fn take_in(
+        &self,
+        tx: &Tx,
+        topic: &TopicId,
+        id: &str,
+        subscription: &Subscription,
+    ) -> Result<(), Error> {
+        let max = if topic.is_fifo() { FIFO_SUBSCRIPTIONS_MAX } else { SUBSCRIPTIONS_MAX };
+        let mut there = 0;
+        for counted in [Counted::Confirmed, Counted::Pending] {
+            there += tx.get_counter(&keys::count(topic, counted)).await?;
+        }
+        if there >= max {
+            return Err(Error::Subscriptions { max });
+        }
+        tx.set(keys::endpoint(topic, subscription.protocol.name(), &subscription.endpoint), id.to_owned());
+        tx.add(keys::count(topic, subscription.counted()), 1)?;
+        self.count_filter(tx, topic, None, Some(subscription)).await?;
+        self.set_subscription(tx, topic, id, subscription).await
+    }
+
+    /// Removes a subscription.
+    pub(crate) async fn take_out(
+        &self,
+        tx: &Tx,
+        topic: &TopicId,
+        id: &str,
+        subscription: &Subscription,
+    ) -> Result<(), Error> {
+        tx.clear(keys::subscription(topic, id));
+        tx.clear(keys::endpoint(topic, subscription.protocol.name(), &subscription.endpoint));
+        if !subscription.confirmed {
+            tx.clear(keys::token_end(subscription.created + TOKEN_LASTS, topic, id));
+        }
+        tx.add(keys::count(topic, subscription.counted()), -1)?;
+        self.count_filter(tx, topic, Some(subscription), None).await?;
+        self.touch(tx, topic).await
     }
 
     /// Keeps count of the topic's filter policies.
@@ -316,7 +360,9 @@ impl Sns {
                     return Err(NO_TOPIC);
                 }
                 let found = tx.get_record::<Subscription>(&keys::subscription(&topic, &id)).await?;
-                let mut found = found.ok_or_else(refused)?;
+                let Some(mut found) = found else {
+                    return self.restore(&tx, &topic, &id, &input.token, (authenticated, guards)).await;
+                };
                 if !found.token.as_deref().is_some_and(|kept| is_same(&input.token, kept)) {
                     return Err(refused());
                 }
@@ -324,9 +370,10 @@ impl Sns {
                 if found.confirmed {
                     return Ok(());
                 }
-                if self.env.now().since(found.created) > TOKEN_LASTS {
+                if found.is_forgotten(self.env.now()) {
                     return Err(refused());
                 }
+                tx.clear(keys::token_end(found.created + TOKEN_LASTS, &topic, &id));
                 (found.confirmed, found.authenticated, found.authenticate_on_unsubscribe) =
                     (true, authenticated, guards);
                 tx.add(keys::count(&topic, Counted::Pending), -1)?;
@@ -349,12 +396,11 @@ impl Sns {
                         "This subscription can only be ended by a signed request".to_owned(),
                     ));
                 }
-                tx.clear(keys::subscription(&topic, &id));
-                tx.clear(keys::endpoint(&topic, found.protocol.name(), &found.endpoint));
-                let counted = if found.confirmed { Counted::Confirmed } else { Counted::Pending };
-                tx.add(keys::count(&topic, counted), -1)?;
-                self.count_filter(&tx, &topic, Some(&found), None).await?;
-                self.touch(&tx, &topic).await
+                self.take_out(&tx, &topic, &id, &found).await?;
+                if found.confirmed && found.protocol.is_web() && call.principal.account() != Some(found.owner) {
+                    self.bid_farewell(&tx, &call, &topic, &id, found).await?;
+                }
+                Ok(())
             })
             .await
     }

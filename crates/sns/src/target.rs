@@ -12,8 +12,11 @@ use cauce_core::ports::{Access, Http, HttpFailure, HttpRequest};
 use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Settled, Target, message};
 use cauce_store::Tx;
 
+use crate::envelope::{SUBSCRIPTION_CONFIRMATION, UNSUBSCRIBE_CONFIRMATION};
 use crate::error::Error;
-use crate::fan_out::{AFTER, Budget, CONTENT_TYPE, Cause, ENDPOINT, MESSAGE_ID, MESSAGE_TYPE, PART, RAW, read_rest};
+use crate::fan_out::{
+    AFTER, Budget, CONTENT_TYPE, Cause, ENDPOINT, MESSAGE_ID, MESSAGE_TYPE, PART, RAW, THROTTLE, read_rest,
+};
 use crate::keys::{self, TopicId};
 use crate::message::Draft;
 use crate::model::Subscription;
@@ -99,19 +102,21 @@ impl SnsTarget {
         let Some((topic, own_id)) = name::subscription_from_arn(&effect.target) else {
             return fail("NO_SUBSCRIPTION", "The target is no subscription");
         };
+        let kind = effect.attribute(MESSAGE_TYPE).unwrap_or_default();
         match self.sns.db.get::<Subscription>(&keys::subscription(&topic, &own_id)).await {
             Ok(Some(_)) => {}
+            Ok(None) if kind == UNSUBSCRIBE_CONFIRMATION => {}
             Ok(None) => return fail("NO_SUBSCRIPTION", "The subscription has ended"),
             Err(error) => return retry("StoreUnavailable", error.to_string()),
         }
         let mut headers = vec![
             ("Content-Type".to_owned(), attribute(CONTENT_TYPE)),
             ("User-Agent".to_owned(), "Amazon Simple Notification Service Agent".to_owned()),
-            ("x-amz-sns-message-type".to_owned(), attribute(MESSAGE_TYPE)),
+            ("x-amz-sns-message-type".to_owned(), kind.to_owned()),
             ("x-amz-sns-message-id".to_owned(), attribute(MESSAGE_ID)),
             ("x-amz-sns-topic-arn".to_owned(), topic.arn().to_string()),
         ];
-        if effect.attribute(MESSAGE_TYPE) == Some("Notification") {
+        if kind != SUBSCRIPTION_CONFIRMATION {
             headers.push(("x-amz-sns-subscription-arn".to_owned(), effect.target.to_string()));
         }
         if effect.attribute(RAW).is_some() {
@@ -196,5 +201,10 @@ impl Target for SnsTarget {
     fn concurrency(&self, target: &cauce_core::Arn) -> usize {
         let _ = target;
         REQUESTS_MAX
+    }
+
+    fn rest(&self, effect: &Effect) -> Duration {
+        let a_second = effect.attribute(THROTTLE).and_then(|text| text.parse::<u32>().ok()).filter(|n| *n > 0);
+        a_second.map_or(Duration::ZERO, |a_second| Duration::from_secs(1) / a_second)
     }
 }

@@ -175,6 +175,7 @@ impl Sns {
             keys::subscriptions(id),
             keys::endpoints(id),
             keys::counts(id),
+            keys::all_ended(id),
             keys::deduplications(id),
             keys::deduplication_ends(id),
         ];

@@ -171,7 +171,11 @@ impl World {
     }
 
     pub(crate) async fn try_call(&self, operation: &str, input: Value) -> Result<Value, ServiceError> {
-        let body = self.api.call_json(&self.identity, operation, self.call(), input.to_string().as_bytes()).await?;
+        self.call_as(self.call(), operation, input).await
+    }
+
+    pub(crate) async fn call_as(&self, call: Call, operation: &str, input: Value) -> Result<Value, ServiceError> {
+        let body = self.api.call_json(&self.identity, operation, call, input.to_string().as_bytes()).await?;
         Ok(if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() })
     }
 
