@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use cauce_wire::FrontOptions;
 use support::client::{Connection, head};
 use support::signer::Signer;
-use support::{Server, json, now, rest, start, unsigned_json};
+use support::{Server, json, now, request, rest, start, unsigned_json};
 
 /// Impatient enough for a test, patient enough for a busy machine where patience is not what is tried.
 fn options() -> FrontOptions {
@@ -168,6 +168,38 @@ async fn room_for_bodies_is_shared() {
     assert_eq!(holder.answer().await.unwrap().status, 408);
     assert_eq!(server.send(&json("Say", &text)).await.status, 200);
     still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn bodies_without_a_signature_take_their_room_too() {
+    let server = start(FrontOptions { bodies_bytes_max: 100_000, ..options() }).await;
+    let post = |path: &str, bytes: usize| {
+        let mut post = request("POST", path, &[], &"x".repeat(bytes));
+        post.headers[0].1 = "site.localhost".into();
+        post
+    };
+    let waits = post("/wait", 90_000);
+    let mut first = server.connect().await;
+    let sent = async { first.send(&waits).await };
+    let others = async {
+        server.probe.waiting.notified().await;
+        let (status, code, message) = server.send(&post("/", 90_000)).await.json_error();
+        assert_eq!((status, code.as_str()), (503, "ServiceUnavailableException"));
+        assert!(message.contains("all request bodies together"), "{message}");
+        // What is small needs no room.
+        assert_eq!(server.send(&post("/", 900)).await.status, 200);
+        server.probe.go.notify_one();
+    };
+    let (first, ()) = tokio::join!(sent, others);
+    // Far more than this service takes, but that is for itself to say.
+    assert_eq!((first.status, first.body.as_str()), (400, "EntityTooLarge"));
+    assert_eq!(server.send(&post("/", 90_000)).await.body, "EntityTooLarge");
+    assert_eq!(server.send(&post("/", 1_100_000)).await.body, "EntityTooLarge");
+    let mut late = post("/", 0);
+    late.headers.push(("content-length".into(), "1000".into()));
+    let mut connection = server.connect().await;
+    connection.write(format!("{}\r\n", head(&late)).as_bytes()).await;
+    assert_eq!(connection.answer().await.unwrap().status, 408);
 }
 
 #[tokio::test]

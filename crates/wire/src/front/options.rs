@@ -8,7 +8,7 @@ pub struct FrontOptions {
     /// The most headers of a request. Beyond it: 431.
     pub headers_max: usize,
     /// The largest body of an operation, in bytes, where neither service nor operation says otherwise. Beyond it: 413. Raw
-    /// services stream, and limit themselves.
+    /// services like S3 stream, and limit themselves.
     pub body_bytes_max: usize,
     /// The most bytes that all bodies above [`BODY_BYTES_FREE`] being held may have together. A request that finds no room
     /// within [`FrontOptions::body_ms_max`] is answered 503.

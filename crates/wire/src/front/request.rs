@@ -344,7 +344,33 @@ async fn verify_raw<'s>(
         return streamed(call(shared, arrival, key.principal, "", seconds), unsigned_mode(arrival), body);
     }
     let call = call(shared, arrival, Principal::Anonymous, "", seconds);
+    if raw.style() == RawStyle::Http {
+        return take_unsigned(shared, arrival, raw, call, body).await;
+    }
     streamed(call, unsigned_mode(arrival), body)
+}
+
+/// Takes in the body of a request without a signature, where it does not stream: it counts and must come in time like any other.
+async fn take_unsigned<'s>(
+    shared: &'s Shared,
+    arrival: &Arrival<'_>,
+    raw: &dyn RawService,
+    call: Call,
+    body: Incoming,
+) -> Result<VerifiedRaw<'s>, ServiceError> {
+    let options = &shared.options;
+    let bytes_max = raw.body_bytes_max().unwrap_or(options.body_bytes_max);
+    let taken = match intake::take(body, "requested", bytes_max, options.body_ms_max, &shared.room).await {
+        Ok(taken) => taken,
+        // The service says so in its own words.
+        Err(error) if error.status() == 413 => {
+            return Ok(VerifiedRaw { call, payload: RawPayload::too_large(bytes_max), _room: None });
+        }
+        Err(error) => return Err(error),
+    };
+    let whole = http_body_util::Full::new(taken.body.clone());
+    let payload = RawPayload::new(whole, &arrival.parts.headers, unsigned_mode(arrival))?;
+    Ok(VerifiedRaw { call, payload, _room: Some(taken) })
 }
 
 /// Verifies a request whose signature covers its body and says nothing else of it.

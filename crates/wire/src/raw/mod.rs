@@ -54,8 +54,8 @@ pub trait RawService: Send + Sync + 'static {
     /// Whether a request without an AWS signature is this service's; it then comes with [`cauce_core::Principal::Anonymous`].
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool;
 
-    /// The largest body of a signed request that is read whole before it is verified, in bytes, where it is not the front
-    /// door's [`crate::FrontOptions::body_bytes_max`]. Only [`RawStyle::Http`] reads so.
+    /// The largest body that is read whole before the request is served, in bytes, where it is not the front door's
+    /// [`crate::FrontOptions::body_bytes_max`]. Only [`RawStyle::Http`] reads so.
     fn body_bytes_max(&self) -> Option<usize> {
         None
     }

@@ -40,6 +40,8 @@ pub struct Payload {
     ready: VecDeque<Bytes>,
     len: Option<u64>,
     read: u64,
+    /// Why there is nothing to read.
+    refused: Option<ServiceError>,
 }
 
 impl std::fmt::Debug for Payload {
@@ -75,7 +77,22 @@ impl Payload {
         };
         let source = Box::pin(body.map_err(Into::into));
         let checksums = declared_checksums(headers);
-        Ok(Payload { source: Some(source), decoder, hash, checksums, ready: VecDeque::new(), len, read: 0 })
+        let ready = VecDeque::new();
+        Ok(Payload { source: Some(source), decoder, hash, checksums, ready, len, read: 0, refused: None })
+    }
+
+    /// A payload that was not taken in, because it has more than `bytes_max` bytes.
+    pub(crate) fn too_large(bytes_max: usize) -> Payload {
+        Payload {
+            source: None,
+            decoder: None,
+            hash: None,
+            checksums: Vec::new(),
+            ready: VecDeque::new(),
+            len: None,
+            read: 0,
+            refused: Some(too_large(bytes_max)),
+        }
     }
 
     /// The same payload without regard to the checksums in its headers, where those are not about the body: S3's
@@ -102,6 +119,9 @@ impl Payload {
     /// `IncompleteBody`, `XAmzContentSHA256Mismatch`, `SignatureDoesNotMatch`, `BadDigest`, `MalformedTrailerError`. There is
     /// nothing to read after an error.
     pub async fn next(&mut self) -> Option<Result<Bytes, ServiceError>> {
+        if let Some(error) = self.refused.take() {
+            return Some(Err(error));
+        }
         loop {
             if let Some(piece) = self.ready.pop_front() {
                 return Some(Ok(piece));
@@ -133,9 +153,7 @@ impl Payload {
         while let Some(piece) = self.next().await {
             let piece = piece?;
             if whole.len() + piece.len() > bytes_max {
-                let message = "Your proposed upload exceeds the maximum allowed size";
-                let error = ServiceError::new(400, "EntityTooLarge", message);
-                return Err(error.with_field("MaxSizeAllowed", bytes_max));
+                return Err(too_large(bytes_max));
             }
             whole.extend_from_slice(&piece);
         }
@@ -230,6 +248,11 @@ fn declared_checksums(headers: &HeaderMap) -> Vec<(Checksum, Option<String>)> {
 #[derive(Debug, thiserror::Error)]
 #[error("the body broke off: {0}")]
 struct Broken(String);
+
+fn too_large(bytes_max: usize) -> ServiceError {
+    let error = ServiceError::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
+    error.with_field("MaxSizeAllowed", bytes_max)
+}
 
 fn incomplete() -> ServiceError {
     let message = "You did not provide the number of bytes specified by the Content-Length HTTP header.";

@@ -255,7 +255,7 @@ pub fn furnish(front: Front, probe: &Arc<Probe>) -> Front {
                     RestResponse::new(202, output).header(http::HeaderName::from_static("x-amz-kind"), "raw")
                 }),
         );
-    front.api(echo).api(forms).api(rest).raw(Arc::new(Site)).raw(Arc::new(Store))
+    front.api(echo).api(forms).api(rest).raw(Arc::new(Site(Arc::clone(probe)))).raw(Arc::new(Store))
 }
 
 impl Probe {
@@ -300,8 +300,8 @@ impl RawService for Store {
     }
 }
 
-/// A raw service of the plain kind, at a host of its own: says who asked and what was sent.
-struct Site;
+/// A raw service of the plain kind, at a host of its own: says who asked and what was sent; at `/wait`, once it may go on.
+struct Site(Arc<Probe>);
 
 #[async_trait]
 impl RawService for Site {
@@ -320,6 +320,10 @@ impl RawService for Site {
     async fn serve(&self, call: Call, request: RawRequest) -> Response<Body> {
         let authorization = request.head.headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
         let foreign = authorization.filter(|value| !value.starts_with("AWS")).unwrap_or_default();
+        if request.head.uri.path() == "/wait" {
+            self.0.waiting.notify_one();
+            self.0.go.notified().await;
+        }
         match request.payload.collect(1_000).await {
             Ok(body) => {
                 Response::new(Body::full(format!("{} {foreign} {}", call.principal, String::from_utf8_lossy(&body))))
