@@ -45,6 +45,9 @@ pub struct RangeReq {
     pub end: Bytes,
     /// At most so many rows; at most [`Limits::range_rows_max`].
     pub limit: usize,
+    /// The range stops before the row with which its keys and values would have more bytes than these, but never before its
+    /// first row; [`Limits::range_bytes_max`] where that is less.
+    pub bytes_max: usize,
     /// From the end towards the start.
     pub reverse: bool,
 }
@@ -53,7 +56,14 @@ impl RangeReq {
     /// The first `limit` rows of a pair as [`Key::prefix_range`](crate::Key::prefix_range) makes it.
     #[must_use]
     pub fn new((start, end): (Bytes, Bytes), limit: usize) -> Self {
-        Self { start, end, limit, reverse: false }
+        Self { start, end, limit, bytes_max: usize::MAX, reverse: false }
+    }
+
+    /// The same range, stopping after so many bytes.
+    #[must_use]
+    pub fn within_bytes(mut self, bytes_max: usize) -> Self {
+        self.bytes_max = bytes_max;
+        self
     }
 
     /// The same range from its end.
@@ -83,7 +93,7 @@ impl RangeReq {
 pub struct RangeResp {
     /// The rows.
     pub rows: Vec<Row>,
-    /// True if the range holds further rows, cut off by `limit` or by [`Limits::range_bytes_max`].
+    /// True if the range holds further rows, cut off by `limit`, by `bytes_max` or by [`Limits::range_bytes_max`].
     pub more: bool,
 }
 
@@ -117,7 +127,7 @@ pub enum Check {
     },
     /// The range would return exactly these rows: catches rows that came, went or changed (phantoms).
     Range {
-        /// The range; its limit is part of the question.
+        /// The range; its limits are part of the question.
         req: RangeReq,
         /// Key and version of every row it must return, in its order.
         seen: Vec<(Bytes, Version)>,

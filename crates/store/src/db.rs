@@ -15,6 +15,7 @@ use crate::error::{CommitError, StoreError};
 use crate::gate::{Gates, Pass};
 use crate::memory::MemoryStore;
 use crate::record::RowCodec;
+use crate::state::{not_a_counter, read_counter};
 use crate::tx::{Attempt, Tx, TxState};
 use crate::watch::Watcher;
 
@@ -176,6 +177,18 @@ impl Db {
     /// As [`Store::read`]; [`StoreError::Corrupt`] if the row does not decode.
     pub async fn get<R: RowCodec>(&self, key: &Bytes) -> Result<Option<R>, StoreError> {
         self.get_bytes(key).await?.map(|val| decode(key, &val)).transpose()
+    }
+
+    /// The counters at `keys` at one snapshot, outside of any transaction; 0 for those that are not there.
+    ///
+    /// # Errors
+    /// As [`Store::read`]; [`StoreError::Corrupt`] if a row is no counter.
+    pub async fn counters(&self, keys: Vec<Bytes>) -> Result<Vec<i64>, StoreError> {
+        let rows = self.read(ReadReq { gets: keys.clone(), ranges: Vec::new() }).await?.gets;
+        let count = |(key, row): (&Bytes, Option<Row>)| {
+            read_counter(row.map(|row| row.val).as_ref()).ok_or_else(|| not_a_counter(key))
+        };
+        keys.iter().zip(rows).map(count).collect()
     }
 
     /// One range at one snapshot, outside of any transaction. `more` tells whether rows were cut off.

@@ -10,6 +10,11 @@ use crate::record::RowCodec;
 pub(crate) trait Rows {
     fn get(&self, key: &[u8]) -> Result<Option<Row>, StoreError>;
 
+    /// Which write of `key` there is: all that a check wants to know, without a copy of the value.
+    fn version(&self, key: &[u8]) -> Result<Version, StoreError> {
+        Ok(self.get(key)?.map_or(Version::ABSENT, |row| row.version))
+    }
+
     /// Walks `start <= key < end`, from the end if `reverse`, until `visit` returns false.
     fn scan(
         &self,
@@ -46,10 +51,11 @@ fn scan_range(rows: &dyn Rows, req: &RangeReq, limits: &Limits) -> Result<RangeR
     if req.start >= req.end {
         return Ok(resp);
     }
+    let bytes_max = limits.range_bytes_max.min(req.bytes_max);
     let mut bytes = 0;
     rows.scan(&req.start, &req.end, req.reverse, &mut |row| {
         bytes += row.key.len() + row.val.len();
-        if resp.rows.len() >= req.limit || (bytes > limits.range_bytes_max && !resp.rows.is_empty()) {
+        if resp.rows.len() >= req.limit || (bytes > bytes_max && !resp.rows.is_empty()) {
             resp.more = true;
             return false;
         }
@@ -109,8 +115,7 @@ pub(crate) fn admit(rows: &dyn Rows, commit: &Commit, limits: &Limits) -> Result
     for check in &commit.checks {
         match check {
             Check::Key { key, version } => {
-                let present = rows.get(key)?.map_or(Version::ABSENT, |row| row.version);
-                if present != *version {
+                if rows.version(key)? != *version {
                     return Err(CommitError::Conflict { at: key.clone() });
                 }
             }
@@ -176,6 +181,11 @@ fn counter_of(key: &Bytes, val: Option<&Bytes>) -> Result<i64, CommitError> {
 /// The value of a counter row; `None` if the row is no counter.
 pub(crate) fn read_counter(val: Option<&Bytes>) -> Option<i64> {
     val.map_or(Some(0), |val| <[u8; 8]>::try_from(val.as_ref()).ok().map(i64::from_be_bytes))
+}
+
+/// The error for a row that should be a counter and is none.
+pub(crate) fn not_a_counter(key: &Bytes) -> StoreError {
+    StoreError::Corrupt { key: key.clone(), reason: "the row is not a counter".to_owned() }
 }
 
 /// Applies the mutations of an admitted commit. The same mutations in the same order on the same rows always give the same

@@ -12,7 +12,7 @@ use crate::db::{Shared, decode};
 use crate::error::StoreError;
 use crate::gate::Pass;
 use crate::record::RowCodec;
-use crate::state::read_counter;
+use crate::state::{not_a_counter, read_counter};
 
 /// A transaction under way. All methods take `&self`. See [`Db`](crate::Db) for how to run one.
 ///
@@ -131,6 +131,15 @@ impl Tx {
         read_counter(val.as_ref()).ok_or_else(|| not_a_counter(key))
     }
 
+    /// The counter at `key`, 0 if there is none; as [`snapshot_get`](Tx::snapshot_get), so that counting never conflicts.
+    ///
+    /// # Errors
+    /// As [`get_counter`](Tx::get_counter).
+    pub async fn snapshot_counter(&self, key: &Bytes) -> Result<i64, StoreError> {
+        let val = self.snapshot_get(key).await?;
+        read_counter(val.as_ref()).ok_or_else(|| not_a_counter(key))
+    }
+
     /// The value at `key`, own writes included, without a check: a later change by others is no conflict.
     ///
     /// # Errors
@@ -145,13 +154,22 @@ impl Tx {
     }
 
     /// The first `req.limit` rows of a range, own writes included (those carry [`Version::ABSENT`]). Fewer rows than the
-    /// limit mean that there are no more. If the commits of others change what this returns, that is a conflict, so
-    /// keep ranges narrow.
+    /// limit mean that there are no more; `req.bytes_max` is for [`page`](Tx::page). If the commits of others change what this
+    /// returns, that is a conflict, so keep ranges narrow.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; [`StoreError::TooLarge`] if the limit exceeds
     /// [`Limits::range_rows_max`](crate::Limits::range_rows_max).
     pub async fn range(&self, req: RangeReq) -> Result<Vec<Row>, StoreError> {
+        Ok(self.merged_range(req.within_bytes(usize::MAX), true).await?.rows)
+    }
+
+    /// As [`range`](Tx::range), but stops after `req.bytes_max` bytes too, own writes apart, and says whether there may be more
+    /// rows: what this transaction has cleared counts as some.
+    ///
+    /// # Errors
+    /// As [`range`](Tx::range).
+    pub async fn page(&self, req: RangeReq) -> Result<RangeResp, StoreError> {
         self.merged_range(req, true).await
     }
 
@@ -160,7 +178,7 @@ impl Tx {
     /// # Errors
     /// As [`range`](Tx::range).
     pub async fn snapshot_range(&self, req: RangeReq) -> Result<Vec<Row>, StoreError> {
-        self.merged_range(req, false).await
+        Ok(self.merged_range(req.within_bytes(usize::MAX), false).await?.rows)
     }
 
     /// Writes a row.
@@ -270,7 +288,7 @@ impl Tx {
         }
     }
 
-    async fn merged_range(&self, req: RangeReq, checked: bool) -> Result<Vec<Row>, StoreError> {
+    async fn merged_range(&self, req: RangeReq, checked: bool) -> Result<RangeResp, StoreError> {
         let limit_max = self.shared.store.limits().range_rows_max;
         if req.limit > limit_max {
             return Err(StoreError::TooLarge { limit: limit_max, value: req.limit, what: "rows of a range" });
@@ -278,12 +296,14 @@ impl Tx {
         if checked {
             self.wait_if_hot(std::slice::from_ref(&req.start)).await;
         }
-        let mut rows = Vec::new();
+        let (mut rows, mut bytes) = (Vec::new(), 0_usize);
         let mut rest = req.clone();
-        while rows.len() < req.limit && rest.start < rest.end {
+        let mut more = rest.start < rest.end;
+        while more && rows.len() < req.limit && (rows.is_empty() || bytes < req.bytes_max) {
             // Rows that this transaction has cleared come back from the store and are dropped, so ask for as many more.
             let dropped = self.state.lock().own_clears(&rest);
             rest.limit = (req.limit - rows.len()).saturating_add(dropped).min(limit_max);
+            rest.bytes_max = req.bytes_max.saturating_sub(bytes);
             let resp = self.shared.store.read(ReadReq { gets: Vec::new(), ranges: vec![rest.clone()] }).await?;
             let page = resp.ranges.into_iter().next().unwrap_or_default();
             let covered = page_cover(&rest, &page);
@@ -291,12 +311,16 @@ impl Tx {
             if checked {
                 state.saw_range(&rest, &page);
             }
-            rows.extend(state.merged_page(&covered, page.rows)?);
-            let Some(next) = after_cover(rest, &covered, page.more) else { break };
-            rest = next;
+            let next = after_cover(rest.clone(), &covered, page.more);
+            let merged = state.merged_page(&covered, page.rows)?;
+            bytes += merged.iter().map(|row| row.key.len() + row.val.len()).sum::<usize>();
+            rows.extend(merged);
+            more = next.is_some();
+            rest = next.unwrap_or(rest);
         }
+        more |= rows.len() > req.limit;
         rows.truncate(req.limit);
-        Ok(rows)
+        Ok(RangeResp { rows, more })
     }
 }
 
@@ -329,10 +353,6 @@ fn after_cover(mut req: RangeReq, covered: &RangeReq, more: bool) -> Option<Rang
 
 fn counter_row(count: i64) -> Bytes {
     Bytes::copy_from_slice(&count.to_be_bytes())
-}
-
-fn not_a_counter(key: &Bytes) -> StoreError {
-    StoreError::Corrupt { key: key.clone(), reason: "the row is not a counter".to_owned() }
 }
 
 impl TxState {

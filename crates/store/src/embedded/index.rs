@@ -187,6 +187,12 @@ impl IndexSnapshot {
         get(&self.rows, key)
     }
 
+    /// Which write of a key this is.
+    pub(super) fn version(&self, key: &[u8]) -> Result<Version, StoreError> {
+        let found = self.rows.get(key).map_err(IndexError::from)?;
+        found.map_or(Ok(Version::ABSENT), |cell| Ok(split(key, cell.value())?.0))
+    }
+
     /// Walks `start <= key < end`, which must not be empty, from the end if `reverse`.
     pub(super) fn walk(&self, start: &[u8], end: &[u8], reverse: bool) -> Result<Walk<'_>, StoreError> {
         Walk::new(&self.rows, start, end, reverse)
@@ -235,12 +241,19 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The version and the value in a cell.
+fn split<'c>(key: &[u8], cell: &'c [u8]) -> Result<(Version, &'c [u8]), StoreError> {
+    let found = cell.split_first_chunk::<VERSION_BYTES>();
+    let (version, val) = found.ok_or_else(|| StoreError::Corrupt {
+        key: Bytes::copy_from_slice(key),
+        reason: "the row has no version".to_owned(),
+    })?;
+    Ok((Version(u64::from_le_bytes(*version)), val))
+}
+
 fn row(key: &[u8], cell: &[u8]) -> Result<Row, StoreError> {
-    let key = Bytes::copy_from_slice(key);
-    let Some((version, val)) = cell.split_first_chunk::<VERSION_BYTES>() else {
-        return Err(StoreError::Corrupt { key, reason: "the row has no version".to_owned() });
-    };
-    Ok(Row { key, val: Bytes::copy_from_slice(val), version: Version(u64::from_le_bytes(*version)) })
+    let (version, val) = split(key, cell)?;
+    Ok(Row { key: Bytes::copy_from_slice(key), val: Bytes::copy_from_slice(val), version })
 }
 
 fn get(rows: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Result<Option<Row>, StoreError> {

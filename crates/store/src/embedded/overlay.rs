@@ -77,6 +77,15 @@ impl Layers<'_> {
         }
     }
 
+    fn version_below(&self, top: Option<&Overlay>, key: &[u8]) -> Result<Version, StoreError> {
+        let overlays = [top, Some(self.active), self.frozen];
+        match overlays.into_iter().flatten().find_map(|overlay| overlay.rows.get(key)) {
+            Some(written) if written.val.is_some() => Ok(written.version),
+            Some(_) => Ok(Version::ABSENT),
+            None => self.base.version(key),
+        }
+    }
+
     fn scan_below(
         &self,
         top: Option<&Overlay>,
@@ -136,6 +145,10 @@ impl Rows for Layers<'_> {
         self.get_below(None, key)
     }
 
+    fn version(&self, key: &[u8]) -> Result<Version, StoreError> {
+        self.version_below(None, key)
+    }
+
     fn scan(
         &self,
         start: &[u8],
@@ -156,6 +169,10 @@ pub(super) struct Batch<'a> {
 impl Rows for Batch<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Row>, StoreError> {
         self.below.get_below(Some(&self.written), key)
+    }
+
+    fn version(&self, key: &[u8]) -> Result<Version, StoreError> {
+        self.below.version_below(Some(&self.written), key)
     }
 
     fn scan(

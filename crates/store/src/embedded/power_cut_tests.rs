@@ -180,12 +180,7 @@ fn apply_to_model(model: &mut Model, commit: &Commit) {
 
 /// All rows but the store's own.
 fn rows_of(committer: &Committer) -> Model {
-    let req = RangeReq {
-        start: Bytes::from_static(b"\x01"),
-        end: Bytes::from_static(b"\xFF"),
-        limit: 10_000,
-        reverse: false,
-    };
+    let req = RangeReq::new((Bytes::from_static(b"\x01"), Bytes::from_static(b"\xFF")), 10_000);
     let resp = committer.published.read(&ReadReq { gets: vec![], ranges: vec![req] }).unwrap();
     assert!(!resp.ranges[0].more);
     resp.ranges.into_iter().flat_map(|range| range.rows).map(|row| (row.key, row.val)).collect()

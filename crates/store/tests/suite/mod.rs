@@ -125,7 +125,8 @@ macro_rules! conformance {
             commits: sets_and_clears mutations_apply_in_order clear_range_clears_its_range_only adds_count
                      a_failed_check_changes_nothing key_checks range_checks fences tokens rings limits
                      every_write_has_its_version;
-            reads: gets_answer_in_order ranges_limit_and_page ranges_cut_off_by_bytes ranges_backwards
+            reads: gets_answer_in_order ranges_limit_and_page ranges_cut_off_by_bytes
+                   ranges_stop_at_the_bytes_asked_for pages_of_transactions_stop_at_the_bytes_asked_for ranges_backwards
                    a_batch_is_one_snapshot views_stay_and_expire keys_are_ordered_bytewise;
             transactions: reads_its_own_writes merges_ranges conflicts_are_retried conflicts_run_out
                           an_error_changes_nothing errors_from_torn_reads_are_not_believed hooks_run_after_durability

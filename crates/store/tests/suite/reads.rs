@@ -67,6 +67,57 @@ pub(crate) async fn ranges_cut_off_by_bytes(subject: Subject) {
     assert_eq!(rows.len(), 4);
 }
 
+pub(crate) async fn ranges_stop_at_the_bytes_asked_for(subject: Subject) {
+    for key in ["a", "b", "c", "d"] {
+        subject.set(key, &"v".repeat(99)).await;
+    }
+    let keys = async |req: RangeReq| {
+        let (rows, more) = subject.range(req).await;
+        (rows.into_iter().map(|(key, _)| key).collect::<String>(), more)
+    };
+    let all = || range("a", "z", 100);
+    for (bytes_max, expected, more) in
+        [(0, "a", true), (99, "a", true), (199, "a", true), (200, "ab", true), (399, "abc", true), (400, "abcd", false)]
+    {
+        assert_eq!(keys(all().within_bytes(bytes_max)).await, (expected.to_owned(), more), "{bytes_max}");
+    }
+    assert_eq!(keys(all().reversed().within_bytes(250)).await, ("dc".to_owned(), true));
+    assert_eq!(keys(range("a", "z", 1).within_bytes(250)).await, ("a".to_owned(), true));
+    assert_eq!(keys(all().within_bytes(200).after(b"b")).await, ("cd".to_owned(), false));
+    // What the engine allows is the most.
+    subject.set("e", &"v".repeat(1_900)).await;
+    assert_eq!(keys(all().within_bytes(1_000_000)).await, ("abcd".to_owned(), true));
+}
+
+pub(crate) async fn pages_of_transactions_stop_at_the_bytes_asked_for(subject: Subject) {
+    for key in ["a", "c", "d", "f"] {
+        subject.set(key, &"v".repeat(99)).await;
+    }
+    let db = subject.db();
+    let tx = db.begin();
+    tx.clear("d");
+    tx.set("b", "v".repeat(99));
+    let page = async |req: RangeReq| {
+        let page = tx.page(req).await.unwrap();
+        (page.rows.iter().map(|row| String::from_utf8_lossy(&row.key)).collect::<String>(), page.more)
+    };
+    assert_eq!(page(range("a", "z", 9).within_bytes(100)).await, ("a".to_owned(), true));
+    assert_eq!(page(range("b", "z", 9).within_bytes(200)).await, ("bc".to_owned(), true));
+    assert_eq!(page(range("d", "z", 9).within_bytes(100)).await, ("f".to_owned(), false));
+    assert_eq!(page(range("a", "z", 9).within_bytes(10_000)).await, ("abcf".to_owned(), false));
+    assert_eq!(page(range("a", "z", 2)).await, ("ab".to_owned(), true));
+    // A limit in bytes is of no account where nothing says that there is more.
+    assert_eq!(tx.range(range("a", "z", 9).within_bytes(1)).await.unwrap().len(), 4);
+    // What was read to its end is checked to its end, and what was cut off is not checked behind it.
+    subject.set("g", "new").await;
+    assert!(matches!(tx.commit().await, Err(StoreError::Conflict { .. })));
+    let tx = db.begin();
+    assert!(tx.page(range("a", "z", 9).within_bytes(100)).await.unwrap().more);
+    tx.set("x", "");
+    subject.set("g", "newer").await;
+    tx.commit().await.unwrap();
+}
+
 pub(crate) async fn ranges_backwards(subject: Subject) {
     fill(&subject).await;
     let req = range("k05", "k08", 2).reversed();

@@ -386,13 +386,21 @@ pub(crate) async fn behaves_like_a_map(subject: Subject) {
                     let (start, end) = (key(), if chance.below(3) == 0 { bytes("z") } else { key() });
                     let limit = 1 + chance.below(6) as usize;
                     let reverse = chance.below(2) == 0;
-                    let req = cauce_store::RangeReq { start: start.clone(), end: end.clone(), limit, reverse };
+                    let bytes_max = chance.below(40) as usize;
+                    let req =
+                        cauce_store::RangeReq { start: start.clone(), end: end.clone(), limit, bytes_max, reverse };
                     let within = model.iter().filter(|(key, _)| **key >= start && **key < end);
                     let mut expected: Vec<_> = within.map(|(key, val)| (key.clone(), val.clone())).collect();
                     if reverse {
                         expected.reverse();
                     }
+                    let all = expected.len();
                     expected.truncate(limit);
+                    let page = tx.page(req.clone()).await.unwrap();
+                    assert!(page.more || page.rows.len() == all, "seed {seed}");
+                    assert!(!page.rows.is_empty() || expected.is_empty(), "seed {seed}");
+                    let rows = page.rows.into_iter().map(|row| (row.key, row.val)).collect::<Vec<_>>();
+                    assert!(expected.starts_with(&rows), "seed {seed}");
                     let rows = tx.range(req).await.unwrap().into_iter();
                     assert_eq!(rows.map(|row| (row.key, row.val)).collect::<Vec<_>>(), expected, "seed {seed}");
                 }
