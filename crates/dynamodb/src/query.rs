@@ -203,7 +203,8 @@ fn query_range(
         )));
     }
     let (first, end) = sort_range(source, &hash_bytes, test)?;
-    let mut range = RangeReq { start: first, end, limit: 0, reverse: backward };
+    let mut range = RangeReq::new((first, end), 0);
+    range.reverse = backward;
     if let Some(start) = start {
         let row = source.start(start)?;
         if start.get(&key.hash.name) != Some(&hash) {

@@ -24,6 +24,10 @@ pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How many rows are read at once.
 const ROWS_MAX: usize = 10_000;
 
+/// How many bytes one read of the store asks for at least, however little is left of the page: rows are a little longer than
+/// the items in them are counted, and should not need one read each at the end.
+const READ_BYTES_MIN: usize = 64 * 1024;
+
 /// What of the items is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Select {
@@ -244,6 +248,7 @@ impl DynamoDb {
         loop {
             let wanted = reading.limit.map_or(ROWS_MAX, |limit| limit - growing.page.scanned_count);
             rest.limit = wanted.min(ROWS_MAX);
+            rest.bytes_max = (PAGE_BYTES_MAX - growing.bytes).max(READ_BYTES_MIN);
             let Some(rows) = self.rows(source, &rest, view.as_ref()).await? else { return Ok(None) };
             let read = rows.rows.len();
             let mut taken = 0;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cauce_core::{ServiceError, Timestamp};
-use cauce_store::{RangeReq, Row, Tx};
+use cauce_store::{RangeReq, Tx};
 
 use crate::change::item_of;
 use crate::error::Error;
@@ -54,17 +54,6 @@ pub(crate) async fn run(service: Arc<DynamoDb>) {
             }
         }
     }
-}
-
-/// The first rows that are together small enough for one step; at least one.
-fn within_bytes(rows: &[Row]) -> &[Row] {
-    let mut bytes = 0;
-    let fits = |row: &&Row| {
-        let before = bytes;
-        bytes += row.val.len();
-        before == 0 || bytes <= FILLED_BYTES_MAX
-    };
-    rows.get(..rows.iter().take_while(fits).count()).unwrap_or_default()
 }
 
 impl DynamoDb {
@@ -138,12 +127,11 @@ impl DynamoDb {
         if let Some(last) = &job.last {
             range = range.after(last);
         }
-        let rows = tx.range(range).await?;
+        let page = tx.page(range.within_bytes(FILLED_BYTES_MAX)).await?;
         let Some(index) = table.indexes.get_mut(at) else { return Ok(()) };
-        let taken = within_bytes(&rows);
-        index.backfilling = taken.len() < rows.len() || rows.len() == FILLED_MAX;
+        index.backfilling = page.more;
         let index = index.clone();
-        for row in taken {
+        for row in &page.rows {
             let Some(item) = item_of(Some(&row.val))? else { continue };
             let Some(entry) = index.entry(&table, &item) else { continue };
             if tx.get(&entry.key).await?.is_none() {
@@ -152,7 +140,7 @@ impl DynamoDb {
             }
         }
         if index.backfilling {
-            job.last = taken.last().map(|row| row.key.to_vec());
+            job.last = page.rows.last().map(|row| row.key.to_vec());
             tx.set_record(job_key.clone(), &job)?;
         } else {
             tx.clear(job_key.clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cauce_core::{Call, Timestamp, Violations};
-use cauce_store::{RangeReq, ReadReq, Tx, decode_row};
+use cauce_store::{RangeReq, Tx, decode_row};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 
@@ -255,10 +255,8 @@ impl Iam {
 
     /// How often each is attached.
     async fn attached(&self, arns: &[String]) -> Result<Vec<i64>, IamError> {
-        let gets = arns.iter().map(|arn| keys::attached(self.account(), arn)).collect();
-        let rows = self.db.read(ReadReq { gets, ranges: Vec::new() }).await?.gets;
-        let count = |row: Option<cauce_store::Row>| row.and_then(|r| r.val.first_chunk::<8>().copied());
-        Ok(rows.into_iter().map(|row| count(row).map_or(0, i64::from_be_bytes)).collect())
+        let keys = arns.iter().map(|arn| keys::attached(self.account(), arn)).collect();
+        Ok(self.db.counters(keys).await?)
     }
 
     pub(crate) async fn policy_record(&self, tx: &Tx, arn: &str) -> Result<PolicyRecord, IamError> {

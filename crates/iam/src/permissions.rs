@@ -327,9 +327,7 @@ impl Iam {
     pub(crate) async fn count(&self, tx: &Tx, quota: &str, delta: i64, max: i64) -> Result<(), IamError> {
         let key = keys::count(self.account(), quota);
         if delta > 0 {
-            let row = tx.snapshot_get(&key).await?;
-            let found = row.and_then(|r| r.first_chunk::<8>().copied()).map_or(0, i64::from_be_bytes);
-            limits::check(quota, found + delta, max)?;
+            limits::check(quota, tx.snapshot_counter(&key).await? + delta, max)?;
         }
         tx.add(key, delta)?;
         Ok(())

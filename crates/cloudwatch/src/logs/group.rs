@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cauce_core::{Call, Violations};
-use cauce_store::{RangeReq, ReadReq, Row, StoreError, Tx, decode_row};
+use cauce_store::{RangeReq, Row, StoreError, Tx, decode_row};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedRwLockWriteGuard;
@@ -387,10 +387,8 @@ impl Logs {
     }
 
     async fn described(&self, call: &Call, found: Vec<(String, Group)>) -> Result<Vec<LogGroup>, LogsError> {
-        let gets = found.iter().map(|(_, group)| keys::stored_bytes(group.id)).collect();
-        let counters = self.db.read(ReadReq { gets, ranges: Vec::new() }).await?.gets;
-        let count = |row: Option<Row>| row.and_then(|row| <[u8; 8]>::try_from(row.val.as_ref()).ok());
-        let describe = |((name, group), counter): ((String, Group), Option<Row>)| {
+        let counters = self.db.counters(found.iter().map(|(_, group)| keys::stored_bytes(group.id)).collect()).await?;
+        let describe = |((name, group), bytes): ((String, Group), i64)| {
             let arn = GroupName::new(call.account, &call.region, &name).arn();
             LogGroup {
                 log_group_name: name,
@@ -398,7 +396,7 @@ impl Logs {
                 retention_in_days: group.retention_days,
                 metric_filter_count: 0,
                 arn: format!("{arn}:*"),
-                stored_bytes: count(counter).map_or(0, i64::from_be_bytes).max(0),
+                stored_bytes: bytes.max(0),
                 log_group_class: group.class,
                 log_group_arn: arn,
                 deletion_protection_enabled: group.protected,

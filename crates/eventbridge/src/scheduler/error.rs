@@ -24,7 +24,7 @@ pub enum SchedulerError {
         /// What there are too many of.
         what: &'static str,
         /// How many there may be.
-        limit: u64,
+        limit: usize,
     },
     /// 400 `ValidationException` with AWS's message.
     #[error("{0}")]

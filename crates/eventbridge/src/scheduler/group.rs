@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::error::SchedulerError;
 use super::keys::{self, GroupId, ScheduleId};
 use super::model::{DEFAULT_GROUP, Group, Schedule};
-use super::operations::{counter, seconds, validate_page};
+use super::operations::{seconds, validate_page};
 use super::service::{Scheduler, group_arn, validate_name, validate_token};
 use super::tags::{GROUP_TAGS_MAX, validate_tags};
 use crate::page;
 use crate::tags::{Tag, to_map};
 
 /// How many groups an account may have in a region. AWS: EventBridge Scheduler quotas.
-pub const GROUPS_MAX: u64 = 500;
+pub const GROUPS_MAX: usize = 500;
 
 /// How many schedules go in one commit when their group is deleted.
 const SCHEDULES_A_COMMIT: usize = 1_000;
@@ -115,7 +115,7 @@ impl Scheduler {
         let now = self.env.now();
         let tags: BTreeMap<String, String> = to_map(&input.tags);
         if tags.len() > GROUP_TAGS_MAX {
-            return Err(SchedulerError::Quota { what: "tags", limit: GROUP_TAGS_MAX as u64 });
+            return Err(SchedulerError::Quota { what: "tags", limit: GROUP_TAGS_MAX });
         }
         let new = Group { name: input.name, created: now, modified: now, tags, client_token: input.client_token };
         self.db
@@ -126,8 +126,8 @@ impl Scheduler {
                     None => {}
                 }
                 let count = keys::groups_count(id.account, &id.region);
-                let there = tx.snapshot_get(&count).await?.map_or(0, |row| counter(&row));
-                if there >= GROUPS_MAX {
+                let there = tx.snapshot_counter(&count).await?;
+                if usize::try_from(there).is_ok_and(|there| there >= GROUPS_MAX) {
                     return Err(SchedulerError::Quota { what: "schedule groups", limit: GROUPS_MAX });
                 }
                 tx.add(count, 1)?;
@@ -194,8 +194,7 @@ impl Scheduler {
         let after = page::after(input.next_token.as_deref()).map_err(invalid)?;
         let tx = self.db.begin();
         // At most `GROUPS_MAX` rows.
-        let limit = usize::try_from(GROUPS_MAX).unwrap_or(usize::MAX);
-        let rows = tx.snapshot_range(RangeReq::new(keys::groups(call.account, &call.region), limit + 1)).await?;
+        let rows = tx.snapshot_range(RangeReq::new(keys::groups(call.account, &call.region), GROUPS_MAX + 1)).await?;
         let mut groups: Vec<Group> = rows.iter().map(decode_row).collect::<Result<_, _>>()?;
         if !groups.iter().any(|group| group.name == DEFAULT_GROUP) {
             groups.extend(self.group(&tx, &Scheduler::group_id(&call, None)).await?);

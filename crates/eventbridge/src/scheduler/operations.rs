@@ -17,7 +17,7 @@ use super::target;
 use crate::page;
 
 /// How many schedules an account may have in a region. AWS: EventBridge Scheduler quotas.
-pub const SCHEDULES_MAX: u64 = 1_000_000;
+pub const SCHEDULES_MAX: usize = 1_000_000;
 
 /// How long before now a start may lie.
 const START_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(300);
@@ -280,8 +280,8 @@ impl Scheduler {
                     None => {}
                 }
                 let count = keys::schedules_count(id.group.account, &id.group.region);
-                let there = tx.snapshot_get(&count).await?.map_or(0, |row| counter(&row));
-                if there >= SCHEDULES_MAX {
+                let there = tx.snapshot_counter(&count).await?;
+                if usize::try_from(there).is_ok_and(|there| there >= SCHEDULES_MAX) {
                     return Err(SchedulerError::Quota { what: "schedules", limit: SCHEDULES_MAX });
                 }
                 tx.add(count, 1)?;
@@ -414,11 +414,6 @@ fn summary(call: &Call, group: String, schedule: Schedule) -> ScheduleSummary {
         last_modification_date: seconds(schedule.modified),
         target: TargetSummary { arn: schedule.plan.target.arn },
     }
-}
-
-/// The value of a counter's row.
-pub(crate) fn counter(row: &[u8]) -> u64 {
-    row.try_into().map_or(0, |bytes| u64::try_from(i64::from_be_bytes(bytes)).unwrap_or(0))
 }
 
 fn check_dates(plan: &Plan, now: Timestamp) -> Result<(), SchedulerError> {
