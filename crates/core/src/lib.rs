@@ -22,6 +22,7 @@ mod env;
 mod error;
 pub mod ports;
 mod resource;
+mod tag;
 mod timestamp;
 mod trace;
 mod violations;
@@ -36,6 +37,7 @@ pub use error::{Fault, ServiceError};
 pub use resource::{
     CreateRequest, DeleteRequest, Property, Provisioned, ResourceSchema, ResourceType, UpdateBehavior, UpdateRequest,
 };
+pub use tag::{TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, Tag};
 pub use timestamp::Timestamp;
 pub use trace::{SpanId, Trace, TraceId};
 pub use violations::Violations;

@@ -271,7 +271,7 @@ impl ResourceType for TableType {
         self.may(call, "dynamodb:CreateTable", &name).await?;
         let mut input: CreateTable = read(Value::Object(properties))?;
         let own = [(STACK_TAG, &request.stack_id), (LOGICAL_TAG, &request.logical_id)];
-        let own = own.map(|(key, value)| crate::tags::Tag { key: key.to_owned(), value: value.clone() });
+        let own = own.map(|(key, value)| cauce_core::Tag { key: key.to_owned(), value: value.clone() });
         input.tags.get_or_insert_default().extend(own);
         match Arc::clone(&self.0).create_table(call.clone(), input).await {
             Err(Error::InUse(_)) if self.is_own(call, &name, &request).await => {}

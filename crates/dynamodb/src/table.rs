@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cauce_core::{Call, Violations};
+use cauce_core::{Call, Tag, Violations};
 use cauce_store::RangeReq;
 use cauce_wire::Input;
 use serde::de::IgnoredAny;
@@ -17,7 +17,7 @@ use crate::request::{NAME_CHARS, table_id, validate_table};
 use crate::schema::{self, AttributeDefinition, IndexWish, KeySchemaElement, ThroughputWish};
 use crate::service::DynamoDb;
 use crate::stream::{StreamSpecification, ViewType, begin_stream, end_stream};
-use crate::tags::{self, Tag};
+use crate::tags;
 
 /// How many tables an account may have in a region.
 pub const TABLES_MAX: usize = 2_500;
@@ -76,7 +76,7 @@ impl Input for CreateTable {
         schema::validate_throughput(v, self.provisioned_throughput.as_ref());
         validate_choices(v, self.billing_mode.as_ref(), self.table_class.as_ref());
         StreamSpecification::validate(self.stream_specification.as_ref(), v);
-        tags::validate(v, self.tags.as_deref().unwrap_or_default());
+        Tag::validate(v, self.tags.as_deref().unwrap_or_default());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Arn, Call, Violations};
+use cauce_core::{Arn, Call, Tag, Violations};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 
@@ -15,27 +15,8 @@ use crate::service::DynamoDb;
 /// How many tags a table may have.
 pub const TAGS_MAX: usize = 50;
 
-/// A tag, as the API names its members.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Tag {
-    /// 1 to 128 characters.
-    pub(crate) key: String,
-    /// At most 256 characters.
-    pub(crate) value: String,
-}
-
-pub(crate) fn validate(v: &mut Violations, tags: &[Tag]) {
-    for (n, tag) in tags.iter().enumerate() {
-        v.within(format!("tags.{}.member", n + 1), |v| {
-            v.length("key", &tag.key, 1, 128);
-            v.length("value", &tag.value, 0, 256);
-        });
-    }
-}
-
 pub(crate) fn to_map(tags: &[Tag]) -> Result<BTreeMap<String, String>, Error> {
-    let map: BTreeMap<String, String> = tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+    let map = Tag::map(tags);
     if map.len() < tags.len() {
         return Err(Error::values("Tag keys must be unique"));
     }
@@ -77,7 +58,7 @@ fn validate_arn(v: &mut Violations, arn: &str) {
 impl Input for TagResource {
     fn validate(&self, v: &mut Violations) {
         validate_arn(v, &self.resource_arn);
-        validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -149,8 +130,7 @@ impl DynamoDb {
         let id = tagged(&call, &input.resource_arn)?;
         let table = self.catalog.table(&self.db, &keys::table(&id)).await;
         let table = table.map_err(|error| not_tagged(error, &input.resource_arn))?;
-        let tags = table.tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() });
-        Ok(ListTagsOutput { tags: tags.collect() })
+        Ok(ListTagsOutput { tags: Tag::list(&table.tags) })
     }
 
     /// Changes a table's definition in a transaction.

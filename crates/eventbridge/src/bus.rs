@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Call, Timestamp, Violations};
+use cauce_core::{Call, Tag, Timestamp, Violations};
 use cauce_store::{RangeReq, Tx, decode_row};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,6 @@ use crate::keys::{self, BusId};
 use crate::model::{Bus, DEFAULT_BUS, DeadLetterConfig};
 use crate::page;
 use crate::service::{EventBridge, bus_arn};
-use crate::tags::{Tag, to_map};
 
 /// How many buses an account may have in a region.
 pub const BUSES_MAX: usize = 100;
@@ -40,7 +39,7 @@ impl Input for CreateEventBus {
             v.pattern("name", &self.name, pattern, regex);
         }
         validate_description(v, self.description.as_deref());
-        crate::tags::validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -242,7 +241,7 @@ impl EventBridge {
             modified: now,
             policy: None,
             dead_letter: input.dead_letter_config.as_ref().and_then(|config| config.arn.clone()),
-            tags: to_map(&input.tags),
+            tags: Tag::map(&input.tags),
         };
         self.db
             .transact(async |tx| {

@@ -42,7 +42,7 @@ pub use model::{DeadLetterConfig, InputTransformer, RetryPolicy, RuleState, SqsP
 pub use resources::resource_types;
 pub use rule::{PATTERN_CHARS_MAX, RULES_MAX};
 pub use service::{EventBridge, INFO, api};
-pub use tags::{TAGS_MAX, Tag};
+pub use tags::TAGS_MAX;
 pub use target::TARGETS_MAX;
 
 /// Runs the schedules of `events` for ever; spawn it once, and abort it at shutdown.

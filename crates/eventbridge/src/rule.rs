@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use cauce_core::{Arn, Call, Timestamp, Violations};
+use cauce_core::{Arn, Call, Tag, Timestamp, Violations};
 use cauce_event_pattern::Pattern;
 use cauce_store::{RangeReq, Tx, decode_row};
 use cauce_wire::Input;
@@ -16,7 +16,6 @@ use crate::model::{DEFAULT_BUS, Rule, RuleState};
 use crate::page;
 use crate::schedule::{Schedule, tick_of};
 use crate::service::{EventBridge, NAME, rule_arn};
-use crate::tags::{Tag, to_map};
 
 /// How many rules a bus may have. AWS's quota is 300 and is raised on request; this is what the matcher is measured with.
 pub const RULES_MAX: usize = 100_000;
@@ -60,7 +59,7 @@ impl Input for PutRule {
             v.length("roleArn", role, 1, 1_600);
         }
         validate_bus(v, self.event_bus_name.as_deref());
-        crate::tags::validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -412,7 +411,7 @@ fn merged(old: Option<&Rule>, input: &PutRule, now: Timestamp) -> Rule {
         state,
         description: input.description.clone(),
         role: input.role_arn.clone(),
-        tags: old.map_or_else(|| to_map(&input.tags), |old| old.tags.clone()),
+        tags: old.map_or_else(|| Tag::map(&input.tags), |old| old.tags.clone()),
         targets: old.map_or_else(Vec::new, |old| old.targets.clone()),
         next_tick: None,
     }

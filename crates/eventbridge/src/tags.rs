@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Arn, Call, Violations};
+use cauce_core::{Arn, Call, Tag, Violations};
 use cauce_store::Tx;
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
@@ -16,29 +16,6 @@ use crate::service::EventBridge;
 /// How many tags a resource may have.
 pub const TAGS_MAX: usize = 50;
 
-/// A tag, as the API names its members.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Tag {
-    /// 1 to 128 characters.
-    pub key: String,
-    /// At most 256 characters.
-    pub value: String,
-}
-
-pub(crate) fn validate(v: &mut Violations, tags: &[Tag]) {
-    for (n, tag) in tags.iter().enumerate() {
-        v.within(format!("tags.{}.member", n + 1), |v| {
-            v.length("key", &tag.key, 1, 128);
-            v.length("value", &tag.value, 0, 256);
-        });
-    }
-}
-
-pub(crate) fn to_map(tags: &[Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
-}
-
 #[derive(Deserialize)]
 pub(crate) struct TagResource {
     #[serde(rename = "ResourceARN")]
@@ -50,7 +27,7 @@ pub(crate) struct TagResource {
 impl Input for TagResource {
     fn validate(&self, v: &mut Violations) {
         v.length("resourceARN", &self.resource_arn, 1, 1_600);
-        validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -137,7 +114,7 @@ impl EventBridge {
 
     pub(crate) async fn tag_resource(self: Arc<Self>, _call: Call, input: TagResource) -> Result<(), Error> {
         self.change_tags(&input.resource_arn, |tags| {
-            tags.extend(to_map(&input.tags));
+            tags.extend(Tag::map(&input.tags));
             if tags.len() > TAGS_MAX { Err(Error::Limit) } else { Ok(()) }
         })
         .await
@@ -157,7 +134,7 @@ impl EventBridge {
         input: ListTagsForResource,
     ) -> Result<ListTagsForResourceOutput, Error> {
         let tags = self.tags(&self.db.begin(), &tagged(&input.resource_arn)?).await?;
-        Ok(ListTagsForResourceOutput { tags: tags.into_iter().map(|(key, value)| Tag { key, value }).collect() })
+        Ok(ListTagsForResourceOutput { tags: Tag::list(&tags) })
     }
 
     async fn tags(&self, tx: &Tx, tagged: &Tagged) -> Result<BTreeMap<String, String>, Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Call, Violations};
+use cauce_core::{Call, Tag, Violations};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 
@@ -16,49 +16,22 @@ use crate::service::Sns;
 /// How many tags a topic may have.
 pub const TAGS_MAX: usize = 50;
 
-/// A tag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Tag {
-    pub(crate) key: String,
-    pub(crate) value: String,
-}
-
-/// The constraints that the API's model puts on tags.
-pub(crate) fn validate(v: &mut Violations, tags: &[Tag]) {
-    for (n, tag) in tags.iter().enumerate() {
-        v.within(format!("tags.{}.member", n + 1), |v| {
-            v.length("key", &tag.key, 1, 128);
-            v.length("value", &tag.value, 0, 256);
-        });
-    }
-}
-
-/// The tags as a map.
+/// Tags as a client gives them: AWS keeps the prefix `aws:` to itself.
 ///
 /// # Errors
 /// A key that comes twice or that is AWS's own, too many tags.
-pub(crate) fn to_map(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> {
-    let count = tags.len();
-    let map: BTreeMap<String, String> = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-    if map.len() < count {
+pub(crate) fn given(tags: &[Tag]) -> Result<BTreeMap<String, String>, Error> {
+    if tags.iter().any(|tag| tag.key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))) {
+        return Err(Error::invalid("Tags Reason: aws: prefixed tag key names are not allowed for external use."));
+    }
+    let map = Tag::map(tags);
+    if map.len() < tags.len() {
         return Err(Error::invalid("Duplicated keys are not allowed."));
     }
     if map.len() > TAGS_MAX {
         return Err(Error::Tags);
     }
     Ok(map)
-}
-
-/// Tags as a client gives them: AWS keeps the prefix `aws:` to itself.
-///
-/// # Errors
-/// As [`to_map`].
-pub(crate) fn given(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> {
-    if tags.iter().any(|tag| tag.key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))) {
-        return Err(Error::invalid("Tags Reason: aws: prefixed tag key names are not allowed for external use."));
-    }
-    to_map(tags)
 }
 
 #[derive(Deserialize)]
@@ -71,7 +44,7 @@ pub(crate) struct TagResource {
 impl Input for TagResource {
     fn validate(&self, v: &mut Violations) {
         v.length("resourceArn", &self.resource_arn, 1, 1_011);
-        validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -115,7 +88,7 @@ pub(crate) struct ListTagsForResourceOutput {
 
 impl Sns {
     pub(crate) async fn tag_resource(self: Arc<Self>, call: Call, input: TagResource) -> Result<Nothing, Error> {
-        let added = given(input.tags)?;
+        let added = given(&input.tags)?;
         let topic = name::topic_in("ResourceArn", &call, &input.resource_arn)?;
         self.change_tags(&topic, |tags| tags.extend(added.clone())).await
     }
@@ -132,7 +105,7 @@ impl Sns {
     ) -> Result<ListTagsForResourceOutput, Error> {
         let topic = name::topic_in("ResourceArn", &call, &input.resource_arn)?;
         let row = self.topic(&self.db.begin(), &topic).await?.ok_or(Error::NoResource)?;
-        Ok(ListTagsForResourceOutput { tags: row.tags.into_iter().map(|(key, value)| Tag { key, value }).collect() })
+        Ok(ListTagsForResourceOutput { tags: Tag::list(&row.tags) })
     }
 
     async fn change_tags(

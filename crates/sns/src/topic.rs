@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cauce_core::{Call, Violations};
+use cauce_core::{Call, Tag, Violations};
 use cauce_store::{KeyReader, RangeReq, Tx};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::model::Topic;
 use crate::name::{self, is_topic_name};
 use crate::page;
 use crate::service::Sns;
-use crate::tags::{self, Tag};
+use crate::tags;
 use crate::topic_attributes::{Counts, agree, shown};
 
 /// How many topics an account may have in a region; of FIFO topics AWS allows 1,000.
@@ -39,7 +39,7 @@ pub(crate) struct CreateTopic {
 
 impl Input for CreateTopic {
     fn validate(&self, v: &mut Violations) {
-        tags::validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -103,7 +103,7 @@ impl Sns {
         call: Call,
         input: CreateTopic,
     ) -> Result<CreateTopicOutput, Error> {
-        let tags = tags::given(input.tags)?;
+        let tags = tags::given(&input.tags)?;
         if input.data_protection_policy.is_some_and(|policy| !policy.is_empty()) {
             return Err(Error::invalid("DataProtectionPolicy Reason: data protection is not supported by this server"));
         }

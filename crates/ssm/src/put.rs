@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Call, Violations};
+use cauce_core::{Call, Tag, Violations};
 use cauce_store::Tx;
 use cauce_wire::Input;
 use regex_lite::Regex;
@@ -14,7 +14,7 @@ use crate::keys::{self, Place};
 use crate::model::{Parameter, Tier, Type, Version};
 use crate::name::{self, Reference};
 use crate::service::ParameterStore;
-use crate::tags::{self, Tag};
+use crate::tags;
 
 /// The longest value of the standard tier, in bytes of UTF-8. AWS: Systems Manager quotas.
 pub const STANDARD_CHARS_MAX: usize = 4_096;
@@ -67,7 +67,7 @@ impl Input for PutParameter {
         if let Some(data_type) = &self.data_type {
             v.length("dataType", data_type, 0, 128);
         }
-        tags::validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -85,7 +85,7 @@ impl ParameterStore {
         input: PutParameter,
     ) -> Result<PutParameterOutput, Error> {
         tags::check(&input.tags)?;
-        let own = tags::to_map(&input.tags);
+        let own = Tag::map(&input.tags);
         self.put(&call, &input, own).await
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cauce_core::ports::Access;
 use cauce_core::{
-    Call, CreateRequest, DeleteRequest, Property, Provisioned, ResourceSchema, ResourceType, ServiceError,
+    Call, CreateRequest, DeleteRequest, Property, Provisioned, ResourceSchema, ResourceType, ServiceError, Tag,
     UpdateRequest, Violations,
 };
 use cauce_wire::Input as _;
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::name::Reference;
 use crate::put::PutParameter;
 use crate::service::ParameterStore;
-use crate::tags::{self, Tag};
+use crate::tags;
 
 /// The tags by which a parameter remembers the stack it belongs to, as AWS sets them.
 const STACK_TAG: &str = "aws:cloudformation:stack-id";
@@ -55,9 +55,9 @@ fn wanted_tags(properties: &Map<String, Value>) -> Result<BTreeMap<String, Strin
     let Some(tags) = properties.get("Tags") else { return Ok(BTreeMap::new()) };
     let map: BTreeMap<String, String> =
         serde_json::from_value(tags.clone()).map_err(|error| ServiceError::validation(format!("Tags: {error}")))?;
-    let list: Vec<Tag> = map.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect();
+    let list = Tag::list(&map);
     let mut violations = Violations::new();
-    tags::validate(&mut violations, &list);
+    Tag::validate(&mut violations, &list);
     violations.finish()?;
     tags::check(&list)?;
     Ok(map)

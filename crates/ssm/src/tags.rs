@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Call, Violations};
+use cauce_core::{Call, Tag, Violations};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 
@@ -27,22 +27,6 @@ const RESOURCE_TYPES: [&str; 9] = [
     "Association",
 ];
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Tag {
-    pub(crate) key: String,
-    pub(crate) value: String,
-}
-
-pub(crate) fn validate(v: &mut Violations, tags: &[Tag]) {
-    for (n, tag) in tags.iter().enumerate() {
-        v.within(format!("tags.{}.member", n + 1), |v| {
-            v.length("key", &tag.key, 1, 128);
-            v.length("value", &tag.value, 0, 256);
-        });
-    }
-}
-
 /// What the lengths do not say.
 pub(crate) fn check(tags: &[Tag]) -> Result<(), Error> {
     if tags.len() > TAGS_MAX {
@@ -57,10 +41,6 @@ pub(crate) fn check(tags: &[Tag]) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) fn to_map(tags: &[Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AddTagsToResource {
@@ -72,7 +52,7 @@ pub(crate) struct AddTagsToResource {
 impl Input for AddTagsToResource {
     fn validate(&self, v: &mut Violations) {
         v.one_of("resourceType", &self.resource_type, &RESOURCE_TYPES);
-        validate(v, &self.tags);
+        Tag::validate(v, &self.tags);
     }
 }
 
@@ -144,7 +124,7 @@ impl ParameterStore {
         refuse_type(&input.resource_type)?;
         check(&input.tags)?;
         self.change_tags(&call, &input.resource_id, |tags| {
-            tags.extend(to_map(&input.tags));
+            tags.extend(Tag::map(&input.tags));
             if tags.len() > TAGS_MAX { Err(Error::Tags) } else { Ok(()) }
         })
         .await?;
@@ -173,7 +153,7 @@ impl ParameterStore {
         refuse_type(&input.resource_type)?;
         let reference = Reference::read(&call, &input.resource_id);
         let found = self.find(&self.db.begin(), &reference).await?.ok_or(Error::ResourceId)?;
-        let tag_list = found.tags.into_iter().map(|(key, value)| Tag { key, value }).collect();
+        let tag_list = Tag::list(&found.tags);
         Ok(ListTagsForResourceOutput { tag_list })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Call, Violations};
+use cauce_core::{Call, Tag, Violations};
 use cauce_store::{RangeReq, decode_row};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,6 @@ use super::operations::{seconds, validate_page};
 use super::service::{Scheduler, group_arn, validate_name, validate_token};
 use super::tags::{GROUP_TAGS_MAX, validate_tags};
 use crate::page;
-use crate::tags::{Tag, to_map};
 
 /// How many groups an account may have in a region. AWS: EventBridge Scheduler quotas.
 pub const GROUPS_MAX: usize = 500;
@@ -113,7 +112,7 @@ impl Scheduler {
     ) -> Result<CreateGroupOutput, SchedulerError> {
         let id = Scheduler::group_id(&call, Some(&input.name));
         let now = self.env.now();
-        let tags: BTreeMap<String, String> = to_map(&input.tags);
+        let tags: BTreeMap<String, String> = Tag::map(&input.tags);
         if tags.len() > GROUP_TAGS_MAX {
             return Err(SchedulerError::Quota { what: "tags", limit: GROUP_TAGS_MAX });
         }

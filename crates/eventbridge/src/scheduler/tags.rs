@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Arn, Call, Violations};
+use cauce_core::{Arn, Call, Tag, Violations};
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 
 use super::error::SchedulerError;
 use super::keys::{self, GroupId};
 use super::service::Scheduler;
-use crate::tags::{Tag, to_map, validate};
 
 /// How many tags a group may have.
 pub(crate) const GROUP_TAGS_MAX: usize = 50;
 
 pub(crate) fn validate_tags(v: &mut Violations, tags: &[Tag]) {
     v.count("tags", tags.len(), 0, 200);
-    validate(v, tags);
+    Tag::validate(v, tags);
 }
 
 #[derive(Deserialize)]
@@ -98,7 +97,7 @@ impl Scheduler {
     pub(crate) async fn replace_tags(&self, id: &GroupId, tags: &[Tag]) -> Result<(), SchedulerError> {
         let arn = super::service::group_arn(id).to_string();
         self.change_tags(&arn, |old| {
-            *old = to_map(tags);
+            *old = Tag::map(tags);
             Ok(())
         })
         .await
@@ -106,9 +105,9 @@ impl Scheduler {
 
     pub(crate) async fn tag_resource(self: Arc<Self>, _call: Call, input: TagResource) -> Result<(), SchedulerError> {
         self.change_tags(&input.resource_arn, |tags| {
-            tags.extend(to_map(&input.tags));
+            tags.extend(Tag::map(&input.tags));
             match tags.len() > GROUP_TAGS_MAX {
-                true => Err(SchedulerError::Quota { what: "tags", limit: GROUP_TAGS_MAX as u64 }),
+                true => Err(SchedulerError::Quota { what: "tags", limit: GROUP_TAGS_MAX }),
                 false => Ok(()),
             }
         })
@@ -135,6 +134,6 @@ impl Scheduler {
         let id = tagged(&input.resource_arn)?;
         let group = self.group(&self.db.begin(), &id).await?;
         let group = group.ok_or_else(|| SchedulerError::NoGroup(id.name.clone()))?;
-        Ok(ListTagsOutput { tags: group.tags.into_iter().map(|(key, value)| Tag { key, value }).collect() })
+        Ok(ListTagsOutput { tags: Tag::list(&group.tags) })
     }
 }
