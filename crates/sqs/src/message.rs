@@ -39,19 +39,24 @@ impl Content {
     pub(crate) fn md5_of_attributes(&self) -> Option<String> {
         md5_of(self.attributes.iter())
     }
-}
 
-impl RowCodec for Content {
-    fn encode_row(&self) -> Result<Bytes, RecordError> {
+    /// The row of this content under another id: a large message is not copied for the sake of a small field.
+    pub(crate) fn encode_with_id(&self, message_id: &str) -> Bytes {
         let mut row = RowWriter::new(VERSION);
-        row.str(&self.message_id).str(&self.sender_id).str(&self.body);
+        row.str(message_id).str(&self.sender_id).str(&self.body);
         row.opt_str(self.trace_header.as_deref()).opt_str(self.group.as_deref());
         row.opt_str(self.deduplication_id.as_deref()).opt_str(self.dead_letter_source.as_deref());
         row.varint(self.attributes.len() as u64);
         for (name, value) in &self.attributes {
             row.str(name).str(&value.data_type).bool(value.is_binary()).bytes(value.as_bytes());
         }
-        Ok(row.finish())
+        row.finish()
+    }
+}
+
+impl RowCodec for Content {
+    fn encode_row(&self) -> Result<Bytes, RecordError> {
+        Ok(self.encode_with_id(&self.message_id))
     }
 
     fn decode_row(row: &[u8]) -> Result<Content, RecordError> {

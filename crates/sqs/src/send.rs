@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_core::{Call, Principal, ServiceError, Timestamp};
-use cauce_store::{RowCodec as _, Tx};
+use cauce_core::{Call, Principal, Timestamp};
+use cauce_store::Tx;
 use cauce_wire::Input;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -173,20 +173,27 @@ pub(crate) fn check(queue: &Queue, mut content: Content, delay_s: Option<i64>) -
     Ok(Outgoing { content, delay_s: None, sent: None, deduplicated: true })
 }
 
+/// What is said of a message that is not in its content.
+struct Aside {
+    id: Option<String>,
+    md5_of_system_attributes: Option<String>,
+}
+
 impl SendMessage {
-    fn outgoing(&self, call: &Call, queue: &Queue) -> Result<Outgoing, Error> {
-        let body = self.message_body.as_deref().filter(|body| !body.is_empty());
-        let body = body.ok_or_else(|| Error::Missing("MessageBody".to_owned()))?;
+    fn outgoing(self, call: &Call, queue: &Queue) -> Result<(Outgoing, Aside), Error> {
+        let trace_header = self.trace_header()?;
+        let aside = Aside { id: self.id, md5_of_system_attributes: md5_of(self.message_system_attributes.iter()) };
+        let body = self.message_body.filter(|body| !body.is_empty());
         let content = Content {
             sender_id: sender_id(&call.principal),
-            body: body.to_owned(),
-            attributes: self.message_attributes.clone(),
-            trace_header: self.trace_header()?,
-            group: self.message_group_id.clone(),
-            deduplication_id: self.message_deduplication_id.clone(),
+            body: body.ok_or_else(|| Error::Missing("MessageBody".to_owned()))?,
+            attributes: self.message_attributes,
+            trace_header,
+            group: self.message_group_id,
+            deduplication_id: self.message_deduplication_id,
             ..Content::default()
         };
-        check(queue, content, self.delay_seconds)
+        Ok((check(queue, content, self.delay_seconds)?, aside))
     }
 
     fn trace_header(&self) -> Result<Option<String>, Error> {
@@ -206,13 +213,15 @@ impl SendMessage {
         }
         Ok(header)
     }
+}
 
-    fn said(&self, held: &Held, outgoing: &Outgoing, enqueued: Enqueued) -> SentMessage {
+impl Aside {
+    fn said(self, held: &Held, outgoing: &Outgoing, enqueued: Enqueued) -> SentMessage {
         SentMessage {
-            id: self.id.clone(),
+            id: self.id,
             md5_of_message_body: outgoing.content.md5_of_body(),
             md5_of_message_attributes: outgoing.content.md5_of_attributes(),
-            md5_of_message_system_attributes: md5_of(self.message_system_attributes.iter()),
+            md5_of_message_system_attributes: self.md5_of_system_attributes,
             message_id: enqueued.message_id,
             sequence_number: held.fifo().then(|| sequence_number(enqueued.sequence)),
         }
@@ -238,11 +247,11 @@ impl Drop for Doubt {
 impl Sqs {
     pub(crate) async fn send_message(self: Arc<Self>, call: Call, input: SendMessage) -> Result<SentMessage, Error> {
         let held = self.addressed(&call, input.queue_url.as_deref()).await?;
-        let outgoing = [input.outgoing(&call, &held.queue)?];
-        let sent = self.db.transact(async |tx| self.enqueue(&tx, &held, &outgoing).await).await?;
-        let [outgoing] = outgoing;
+        let (outgoing, aside) = input.outgoing(&call, &held.queue)?;
+        let one = std::slice::from_ref(&outgoing);
+        let sent = self.db.transact(async |tx| self.enqueue(&tx, &held, one).await).await?;
         let enqueued = sent.into_iter().next().ok_or(Error::NoQueue)?;
-        Ok(input.said(&held, &outgoing, enqueued))
+        Ok(aside.said(&held, &outgoing, enqueued))
     }
 
     pub(crate) async fn send_message_batch(
@@ -260,22 +269,23 @@ impl Sqs {
         if sent > crate::MESSAGE_BYTES_MAX {
             return Err(Error::BatchBytes { sent });
         }
-        let (mut good, mut outgoings, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in &input.entries {
+        let (mut asides, mut outgoings, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in input.entries {
+            let id = entry.id.clone();
             match entry.outgoing(&call, &held.queue) {
-                Ok(outgoing) => {
-                    good.push(entry);
+                Ok((outgoing, aside)) => {
+                    asides.push(aside);
                     outgoings.push(outgoing);
                 }
-                Err(error) => failed.push(Failure::new(entry.id.as_deref(), error)),
+                Err(error) => failed.push(Failure::new(id.as_deref(), error)),
             }
         }
         let enqueued = match outgoings.is_empty() {
             true => Vec::new(),
             false => self.db.transact(async |tx| self.enqueue(&tx, &held, &outgoings).await).await?,
         };
-        let said = good.iter().zip(&outgoings).zip(enqueued);
-        let successful = said.map(|((entry, outgoing), enqueued)| entry.said(&held, outgoing, enqueued)).collect();
+        let said = asides.into_iter().zip(&outgoings).zip(enqueued);
+        let successful = said.map(|((aside, outgoing), enqueued)| aside.said(&held, outgoing, enqueued)).collect();
         Ok(SentBatch { successful, failed })
     }
 
@@ -295,10 +305,11 @@ impl Sqs {
                     continue;
                 }
             }
-            let mut content = outgoing.content.clone();
-            if content.message_id.is_empty() {
-                content.message_id = self.env.entropy().uuid();
-            }
+            let content = &outgoing.content;
+            let message_id = match content.message_id.is_empty() {
+                true => self.env.entropy().uuid(),
+                false => content.message_id.clone(),
+            };
             let group = content.group.as_deref().filter(|_| held.fifo()).map(Arc::<str>::from);
             let sequence = {
                 let mut index = index.lock();
@@ -313,7 +324,7 @@ impl Sqs {
             }
             if let Some(sent_id) = &sent_id {
                 let expires = now + DEDUPLICATION_LASTS;
-                let sent = Sent { expires, message_id: content.message_id.clone(), sequence };
+                let sent = Sent { expires, message_id: message_id.clone(), sequence };
                 tx.set_record(sent_id.key(), &sent)?;
                 tx.set(sent_id.expiry_key(expires), Vec::new());
             }
@@ -329,9 +340,9 @@ impl Sqs {
                 group: group.as_deref().map(str::to_owned),
             };
             tx.set_record(keys::standing(stock.life, sequence), &standing)?;
-            tx.set(keys::content(stock.life, sequence), content.encode_row().map_err(ServiceError::internal)?);
+            tx.set(keys::content(stock.life, sequence), content.encode_with_id(&message_id));
             arrivals.push(Known { sequence, due, nonce: 0, group });
-            enqueued.push(Enqueued { message_id: content.message_id, sequence });
+            enqueued.push(Enqueued { message_id, sequence });
         }
         if arrivals.is_empty() {
             return Ok(enqueued);
