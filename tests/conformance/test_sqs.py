@@ -787,3 +787,139 @@ def test_who_may_not_is_refused(server, sqs, queue, name):
     user.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "y"}])
     assert refusal(user.receive_message, QueueUrl=url)[0] in ("AccessDenied", "AccessDeniedException")
     assert bodies(receive(sqs, url)) == ["x", "y"]
+
+
+def test_policies_that_are_too_large(sqs, queue):
+    url = queue()
+
+    def policy(statements, padding=""):
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn_of(sqs, url)}
+        listed = [{**statement, "Sid": f"s{n}{padding}"} for n in range(statements)]
+        return {"Policy": json.dumps({"Version": "2012-10-17", "Statement": listed})}
+
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=policy(20))
+    code, said = refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes=policy(21))
+    assert (code, said) == ("OverLimit", "21 statements were found, maximum allowed is 20.")
+    more = {"Label": "l", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]}
+    assert refusal(sqs.add_permission, QueueUrl=url, **more) == (code, said)
+    long = refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes=policy(1, "x" * 8_192))
+    assert long == ("InvalidAttributeValue", "Invalid value for the parameter Policy.")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=policy(1, "x" * 7_900))
+    assert refusal(sqs.add_permission, QueueUrl=url, **more)[0] == "InvalidAttributeValue"
+
+
+BATCHES = {
+    "send_message_batch": {"MessageBody": "x"},
+    "delete_message_batch": {"ReceiptHandle": "x"},
+    "change_message_visibility_batch": {"ReceiptHandle": "x", "VisibilityTimeout": 1},
+}
+
+
+@pytest.mark.parametrize("operation", BATCHES)
+@pytest.mark.parametrize(
+    "ids, code",
+    [
+        ([], "EmptyBatchRequest"),
+        ([f"i{n}" for n in range(11)], "TooManyEntriesInBatchRequest"),
+        (["a", "b", "a"], "BatchEntryIdsNotDistinct"),
+        (["a.b"], "InvalidBatchEntryId"),
+        (["a" * 81], "InvalidBatchEntryId"),
+        (["é"], "InvalidBatchEntryId"),
+    ],
+)
+def test_ids_of_batches_that_are_refused(sqs, queue, operation, ids, code):
+    entries = [{"Id": own, **BATCHES[operation]} for own in ids]
+    found = refusal(getattr(sqs, operation), QueueUrl=queue(), Entries=entries)
+    assert found[0] == f"AWS.SimpleQueueService.{code}"
+
+
+@pytest.mark.parametrize("operation", BATCHES)
+def test_an_entry_without_what_it_needs_fails_alone(sqs, queue, operation):
+    answer = getattr(sqs, operation)(QueueUrl=queue(), Entries=[{"Id": "a"}])
+    assert answer["Failed"][0]["Id"] == "a" and answer["Failed"][0]["Code"] == "MissingParameter"
+    assert answer["Failed"][0]["SenderFault"] and not answer.get("Successful")
+
+
+@pytest.mark.parametrize(
+    "operation, more, code, said",
+    [
+        ("list_queues", {"MaxResults": 0}, "InvalidParameterValue", "MaxResults"),
+        ("list_queues", {"MaxResults": 1001}, "InvalidParameterValue", "Value 1001 for parameter MaxResults is invalid."),
+        ("list_queues", {"NextToken": "00"}, "MissingParameter", "MaxResults"),
+        ("list_queues", {"NextToken": "no hex", "MaxResults": 1}, "InvalidParameterValue", "next token"),
+        ("get_queue_url", {"QueueName": ""}, "MissingParameter", "QueueName"),
+        ("get_queue_url", {"QueueName": "none", "QueueOwnerAWSAccountId": "x"}, NO_QUEUE[0], NO_QUEUE[1]),
+        ("start_message_move_task", {}, "MissingParameter", "SourceArn"),
+        ("start_message_move_task", {"SourceArn": "x"}, "ResourceNotFoundException", "SourceArn"),
+        ("list_message_move_tasks", {}, "MissingParameter", "SourceArn"),
+        ("list_message_move_tasks", {"SourceArn": "x"}, "ResourceNotFoundException", "SourceArn"),
+        ("cancel_message_move_task", {}, "MissingParameter", "TaskHandle"),
+    ],
+)
+def test_requests_about_no_queue_in_particular_that_are_refused(sqs, operation, more, code, said):
+    found = refusal(getattr(sqs, operation), **more)
+    assert found[0] == code and said in found[1], found
+
+
+@pytest.mark.parametrize(
+    "operation, more, code, said",
+    [
+        ("list_dead_letter_source_queues", {"MaxResults": 0}, "InvalidParameterValue", "MaxResults"),
+        ("list_dead_letter_source_queues", {"MaxResults": 1001}, "InvalidParameterValue", "MaxResults"),
+        ("get_queue_attributes", {"AttributeNames": ["Nonsense"]}, "InvalidAttributeName", "Unknown Attribute Nonsense."),
+        ("set_queue_attributes", {"Attributes": {}}, "MissingParameter", "Attribute.Name"),
+        ("set_queue_attributes", {"Attributes": {"QueueArn": "x"}}, "InvalidAttributeName", "Unknown Attribute QueueArn."),
+        ("set_queue_attributes", {"Attributes": {"VisibilityTimeout": ""}}, "InvalidAttributeValue", "VisibilityTimeout"),
+        ("tag_queue", {"Tags": {}}, "MissingParameter", "Tags"),
+        ("untag_queue", {"TagKeys": []}, "MissingParameter", "TagKeys"),
+        ("add_permission", {"AWSAccountIds": ["1" * 12], "Actions": ["*"]}, "MissingParameter", "Label"),
+        ("remove_permission", {}, "MissingParameter", "Label"),
+        ("delete_message", {}, "MissingParameter", "ReceiptHandle"),
+        ("change_message_visibility", {"VisibilityTimeout": 1}, "MissingParameter", "ReceiptHandle"),
+        ("send_message", {}, "MissingParameter", "MessageBody"),
+    ],
+)
+def test_requests_about_a_queue_that_are_refused(sqs, queue, operation, more, code, said):
+    found = refusal(getattr(sqs, operation), QueueUrl=queue(), **more)
+    assert found[0] == code and said in found[1], found
+
+
+def test_the_query_protocol_refuses_what_the_other_does(server, queue):
+    url = queue()
+    path = url[url.index(f"/{ACCOUNT}/") :]
+    entry = "SendMessageBatchRequestEntry"
+    attribute = "MessageAttribute.1"
+    for parameters, code in [
+        ({"Action": "SendMessage"}, "MissingParameter"),
+        ({"Action": "SendMessage", "MessageBody": "x", "DelaySeconds": "901"}, "InvalidParameterValue"),
+        ({"Action": "SendMessage", "MessageBody": "x", "DelaySeconds": "soon"}, "MalformedInput"),
+        ({"Action": "SendMessage", "MessageBody": "x", "MessageDeduplicationId": "d"}, "InvalidParameterValue"),
+        (
+            {
+                "Action": "SendMessage",
+                "MessageBody": "x",
+                f"{attribute}.Name": "a",
+                f"{attribute}.Value.DataType": "Text",
+                f"{attribute}.Value.StringValue": "v",
+            },
+            "InvalidParameterValue",
+        ),
+        ({"Action": "SendMessageBatch"}, "AWS.SimpleQueueService.EmptyBatchRequest"),
+        (
+            {"Action": "SendMessageBatch", f"{entry}.1.Id": "a b", f"{entry}.1.MessageBody": "x"},
+            "AWS.SimpleQueueService.InvalidBatchEntryId",
+        ),
+        ({"Action": "ReceiveMessage", "MaxNumberOfMessages": "11"}, "InvalidParameterValue"),
+        ({"Action": "ReceiveMessage", "AttributeName.1": "Nonsense"}, "InvalidAttributeName"),
+        ({"Action": "DeleteMessage", "ReceiptHandle": "x"}, "ReceiptHandleIsInvalid"),
+        ({"Action": "SetQueueAttributes"}, "MissingParameter"),
+        (
+            {"Action": "SetQueueAttributes", "Attribute.1.Name": "DelaySeconds", "Attribute.1.Value": "x"},
+            "InvalidAttributeValue",
+        ),
+        ({"Action": "AddPermission", "Label": "l", "AWSAccountId.1": "1" * 12, "ActionName.1": "Fly"}, "InvalidParameterValue"),
+        ({"Action": "TagQueue", "Tag.1.Key": "aws:k", "Tag.1.Value": "v"}, "InvalidParameterValue"),
+    ]:
+        status, answer = query(server, path, **parameters)
+        found = (status, answer.findtext("Error/Code"), answer.findtext("Error/Type"))
+        assert found == (400, code, "Sender"), (parameters, found, answer.findtext("Error/Message"))

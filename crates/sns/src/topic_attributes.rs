@@ -135,7 +135,7 @@ fn set(attributes: &mut BTreeMap<String, String>, name: &str, value: &str) {
     let resets = matches!(name, "Policy" | "DeliveryPolicy" | "ArchivePolicy" | "KmsMasterKeyId");
     if value.is_empty() && resets {
         attributes.remove(name);
-    } else if is_boolean(value) {
+    } else if name == "ContentBasedDeduplication" {
         attributes.insert(name.to_owned(), value.to_ascii_lowercase());
     } else {
         attributes.insert(name.to_owned(), value.to_owned());

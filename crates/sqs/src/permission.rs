@@ -15,6 +15,8 @@ use crate::service::{Sqs, required};
 
 /// How many actions one `AddPermission` may name.
 pub const PERMISSION_ACTIONS_MAX: usize = 7;
+/// The longest policy of a queue, in bytes. AWS: SQS Developer Guide, "Amazon SQS policy quotas".
+pub const POLICY_BYTES_MAX: usize = 8_192;
 /// How many statements a policy may have.
 pub const STATEMENTS_MAX: usize = 20;
 /// The longest label, in characters.
@@ -67,9 +69,22 @@ pub(crate) struct RemovePermission {
 
 impl Input for RemovePermission {}
 
-/// Refuses a policy that could not be read later.
+/// Refuses a policy that is too large, or could not be read later.
 pub(crate) fn check_policy(identity: &dyn Identity, policy: &str) -> Result<(), Error> {
-    identity.check_resource_policy(policy).map_err(|_| Error::AttributeValue("Policy".to_owned()))
+    let refused = || Error::AttributeValue("Policy".to_owned());
+    if policy.len() > POLICY_BYTES_MAX {
+        return Err(refused());
+    }
+    identity.check_resource_policy(policy).map_err(|_| refused())?;
+    let mut document: Value = serde_json::from_str(policy).map_err(|_| refused())?;
+    check_statements(statements(&mut document).len())
+}
+
+fn check_statements(count: usize) -> Result<(), Error> {
+    if count <= STATEMENTS_MAX {
+        return Ok(());
+    }
+    Err(Error::Quota(format!("{count} statements were found, maximum allowed is {STATEMENTS_MAX}.")))
 }
 
 fn check_label(label: &str) -> Result<(), Error> {
@@ -154,16 +169,16 @@ impl Sqs {
             if statements.iter().any(|statement| statement.get("Sid").and_then(Value::as_str) == Some(&label)) {
                 return Err(Error::value(&label, "Label", "Already exists."));
             }
-            if statements.len() >= STATEMENTS_MAX {
-                let count = statements.len() + 1;
-                let message = format!("{count} statements were found, maximum allowed is {STATEMENTS_MAX}.");
-                return Err(Error::Quota(message));
-            }
             statements.push(statement);
+            check_statements(statements.len())?;
             if let Some(policy) = policy.as_object_mut() {
                 policy.insert("Statement".to_owned(), statements.into());
             }
-            queue.settings.policy = Some(policy.to_string());
+            let policy = policy.to_string();
+            if policy.len() > POLICY_BYTES_MAX {
+                return Err(Error::AttributeValue("Policy".to_owned()));
+            }
+            queue.settings.policy = Some(policy);
             Ok(())
         })
         .await
