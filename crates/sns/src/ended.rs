@@ -1,7 +1,7 @@
 //! Subscriptions that are over: told to their endpoints, restored, forgotten.
 //!
-//! AWS: SNS API Reference, *Unsubscribe*: when somebody other than its owner ends a subscription, the endpoint is told, so that it can
-//! easily subscribe again if that was not intended; SNS Developer Guide, *HTTP/HTTPS unsubscribe confirmation JSON format*.
+//! AWS: SNS API Reference, *Unsubscribe*: when somebody other than its owner ends a subscription, the endpoint is told, so that it
+//! can easily subscribe again if that was not intended; SNS Developer Guide, *HTTP/HTTPS unsubscribe confirmation JSON format*.
 
 use std::sync::Arc;
 use std::time::Duration;
