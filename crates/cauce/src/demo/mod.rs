@@ -2,6 +2,7 @@
 
 mod atm;
 mod orders;
+mod products;
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::server::Server;
 use cauce_client::Client;
 
 /// The systems that are built so far.
-const SYSTEMS: [&str; 2] = ["atm", "orders"];
+const SYSTEMS: [&str; 3] = ["atm", "orders", "products"];
 
 /// The command.
 pub(crate) async fn command(args: &cli::Demo) -> Result<()> {
@@ -74,6 +75,7 @@ async fn run(system: &str, folder: &Path, account: &str, client: &Client) -> Res
     match system {
         "atm" => atm::drive(client, &outputs).await,
         "orders" => orders::drive(client, &outputs).await,
+        "products" => products::drive(client, &outputs).await,
         other => bail!("nothing drives {other}"),
     }
 }

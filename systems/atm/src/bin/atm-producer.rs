@@ -1,17 +1,13 @@
 //! `atmProducer`: puts transactions on the event bus named by `EVENT_BUS_NAME`.
 
 use atm::{BATCH_MAX, DETAIL_TYPE, Request, Response, SOURCE, Transaction, sample};
-use aws_config::BehaviorVersion;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-    let client = Client::new(&config);
+    let client = Client::new(&functions::config().await);
     let bus = std::env::var("EVENT_BUS_NAME").unwrap_or_else(|_| "default".to_owned());
     run(service_fn(|event: LambdaEvent<Request>| put(&client, &bus, event.payload))).await
 }

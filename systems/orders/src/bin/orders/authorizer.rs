@@ -4,11 +4,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aws_sdk_apigateway::Client;
+use functions::config;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::cloud::config;
 
 /// The name of the key.
 const KEY_NAME: &str = "admin_key";

@@ -2,12 +2,13 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use functions::queue::{Batch, Failures, Record};
+use functions::{config, variable};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::database::{Checked, Database, State};
 use orders::event::{Event, ProductSold};
 
-use crate::cloud::{Lazy, config, variable};
-use crate::queue::{Batch, Failures, Record};
+use crate::lazy::Lazy;
 
 /// SQS: at most 10 messages a request.
 const BATCH_MAX: usize = 10;

@@ -1,10 +1,10 @@
 //! The cleaner: removes from the outbox what is counted.
 
+use functions::queue::{Batch, Failures};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::event::Projected;
 
-use crate::cloud::Lazy;
-use crate::queue::{Batch, Failures};
+use crate::lazy::Lazy;
 
 pub async fn run() -> Result<(), Error> {
     let database = Lazy::from_environment()?;

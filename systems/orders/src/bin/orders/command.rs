@@ -4,12 +4,13 @@
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::InvocationType;
+use functions::gateway::{Answer, Request};
+use functions::{config, now_ms};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::database::Placed;
 use orders::order::OrderRequest;
 
-use crate::cloud::{Lazy, config, now_ms};
-use crate::gateway::{Answer, Request};
+use crate::lazy::Lazy;
 
 struct Command {
     database: Lazy,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use functions::{now_ms, variable};
 use lambda_runtime::Error;
 use orders::database::Database;
 use orders::relay::drain;
 use sqlx::postgres::PgListener;
 
-use crate::cloud::{now_ms, variable};
 use crate::relay::Topic;
 
 /// The channel on which the schema's trigger tells of new rows.

@@ -5,13 +5,11 @@
 mod authorizer;
 mod check;
 mod cleaner;
-mod cloud;
 mod command;
-mod gateway;
+mod lazy;
 mod listen;
 mod projection;
 mod query;
-mod queue;
 mod relay;
 mod report;
 mod stock;
@@ -23,7 +21,7 @@ async fn main() -> Result<(), Error> {
     if std::env::args().nth(1).as_deref() == Some("listen") {
         return listen::run().await;
     }
-    match cloud::variable("_HANDLER")?.as_str() {
+    match functions::variable("_HANDLER")?.as_str() {
         "authorizer" => authorizer::run().await,
         "check" => check::run().await,
         "cleaner" => cleaner::run().await,

@@ -10,12 +10,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use functions::queue::{Batch, Failures};
+use functions::{config, now_ms, variable};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::event::{Event, Projected};
 use orders::projection::{Counting, Outcome, ReadModel, project};
-
-use crate::cloud::{config, now_ms, variable};
-use crate::queue::{Batch, Failures};
 
 /// What of a client the summary is.
 pub const SUMMARY: &str = "summary";

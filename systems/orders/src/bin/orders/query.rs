@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use functions::gateway::{Answer, Request};
+use functions::{config, variable};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::order::Cents;
 use serde::Serialize;
 
-use crate::cloud::{config, variable};
-use crate::gateway::{Answer, Request};
 use crate::projection::{SUMMARY, key, number, text};
 
 /// The answer, member by member in this order.

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::DisplayErrorContext;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
+use functions::{config, now_ms, variable};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::event::Event;
 use orders::relay::{Publisher, drain};
 use serde_json::{Value, json};
 
-use crate::cloud::{Lazy, config, now_ms, variable};
+use crate::lazy::Lazy;
 
 /// How much of its time a function leaves unused, so that it ends rather than is ended, in milliseconds.
 const RESERVE_MS: i64 = 3_000;

@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::cloud::Lazy;
+use crate::lazy::Lazy;
 
 pub async fn run() -> Result<(), Error> {
     let database = Lazy::from_environment()?;

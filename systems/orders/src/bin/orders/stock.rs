@@ -1,10 +1,10 @@
 //! The stock updater: takes each product of a confirmed order out of the stock once.
 
+use functions::queue::{Batch, Failures};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orders::event::ProductSold;
 
-use crate::cloud::Lazy;
-use crate::queue::{Batch, Failures};
+use crate::lazy::Lazy;
 
 pub async fn run() -> Result<(), Error> {
     let database = Lazy::from_environment()?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Messages.
 #[derive(Debug, Deserialize)]
 pub struct Batch {
+    /// At least one.
     #[serde(rename = "Records")]
     pub records: Vec<Record>,
 }
@@ -15,7 +16,9 @@ pub struct Batch {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
+    /// The message, whoever receives it.
     pub message_id: String,
+    /// Its text.
     pub body: String,
 }
 

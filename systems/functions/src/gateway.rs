@@ -5,14 +5,32 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// A request, as far as it matters here.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Request {
+    /// The resource's path, with its parameters' names: `/clients/{id}`.
+    pub resource: String,
+    /// `GET`, `POST`, ...
+    pub http_method: String,
+    /// What was sent.
     pub body: Option<String>,
-    #[serde(default)]
     headers: Option<BTreeMap<String, String>>,
-    #[serde(default)]
     path_parameters: Option<BTreeMap<String, String>>,
+    query_string_parameters: Option<BTreeMap<String, String>>,
+    request_context: Context,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Context {
+    request_id: String,
+    identity: Identity,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Identity {
+    api_key_id: Option<String>,
 }
 
 impl Request {
@@ -25,6 +43,21 @@ impl Request {
     /// A part of the path.
     pub fn path_parameter(&self, name: &str) -> Option<&str> {
         self.path_parameters.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// A parameter behind the question mark.
+    pub fn query_parameter(&self, name: &str) -> Option<&str> {
+        self.query_string_parameters.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// The request's id, which is never given twice.
+    pub fn id(&self) -> &str {
+        &self.request_context.request_id
+    }
+
+    /// The id of the API key that came with the request, where the method asks for one.
+    pub fn api_key_id(&self) -> Option<&str> {
+        self.request_context.identity.api_key_id.as_deref()
     }
 }
 
@@ -77,8 +110,12 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Request>(text).ok();
         let bare = read(r#"{"body":null,"headers":null,"pathParameters":null}"#).unwrap();
         assert_eq!((bare.body.as_deref(), bare.header("x"), bare.path_parameter("id")), (None, None, None));
-        let full = read(r#"{"headers":{"IDEMPOTENCY-key":"k"},"pathParameters":{"id":"1"},"isBase64Encoded":false}"#);
+        let full = read(
+            r#"{"headers":{"IDEMPOTENCY-key":"k"},"pathParameters":{"id":"1"},"isBase64Encoded":false,
+                "requestContext":{"requestId":"r","identity":{"apiKeyId":"a","sourceIp":"127.0.0.1"}}}"#,
+        );
         let full = full.unwrap();
+        assert_eq!((full.id(), full.api_key_id()), ("r", Some("a")));
         assert_eq!((full.header("Idempotency-Key"), full.path_parameter("id")), (Some("k"), Some("1")));
     }
 }
