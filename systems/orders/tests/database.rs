@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside #[test]")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use orders::database::{Checked, Database, LEASE_MS, PUBLISHED_AGAIN_AFTER_MS, Placed, State};
@@ -155,13 +156,20 @@ async fn stock_is_reserved_and_lowered_once() {
         let too_much = place(&database, 2, &[(1, 40_001), (3, 1)], NOW).await;
         let fits_too = place(&database, 3, &[(1, 40_000)], NOW).await;
         assert!(!take_out(&database, fits, 1).await, "nothing leaves for an order that is not confirmed");
-        let checked = |state, products: &[i64]| Some(Checked { state, products: products.to_vec() });
-        for _ in 0..2 {
-            assert_eq!(database.check(fits).await.unwrap(), checked(State::Confirmed, &[1, 2]));
-            assert_eq!(database.check(too_much).await.unwrap(), checked(State::Rejected, &[1, 3]));
-            assert_eq!(database.check(fits_too).await.unwrap(), checked(State::Confirmed, &[1]));
+        let checked = |state, products: &[i64]| Checked { state, products: products.to_vec() };
+        let expect = BTreeMap::from([
+            (fits, checked(State::Confirmed, &[1, 2])),
+            (too_much, checked(State::Rejected, &[1, 3])),
+            (fits_too, checked(State::Confirmed, &[1])),
+        ]);
+        // All at once, again, and one by one: a decision stays.
+        assert_eq!(database.check(&[fits_too, 999, fits, too_much]).await.unwrap(), expect);
+        assert_eq!(database.check(&[fits, too_much, fits_too]).await.unwrap(), expect);
+        for (id, checked) in &expect {
+            assert_eq!(database.check(&[*id]).await.unwrap(), BTreeMap::from([(*id, checked.clone())]));
         }
-        assert_eq!(database.check(999).await.unwrap(), None);
+        assert_eq!(database.check(&[999]).await.unwrap(), BTreeMap::new());
+        assert_eq!(database.check(&[]).await.unwrap(), BTreeMap::new());
         assert!(take_out(&database, fits, 1).await);
         assert!(!take_out(&database, fits, 1).await);
         assert!(!take_out(&database, too_much, 1).await);
@@ -186,7 +194,7 @@ async fn many_at_once_do_not_harm_each_other() {
                 let database = Database::open(&url).await.unwrap();
                 for n in 0..10 {
                     let order = place(&database, client, &[(1, 1), (3, 2)], NOW + n).await;
-                    database.check(order).await.unwrap();
+                    database.check(&[order]).await.unwrap();
                     take_out(&database, order, 3).await;
                     database.claim(1, NOW).await.unwrap();
                 }

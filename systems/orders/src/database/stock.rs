@@ -3,9 +3,14 @@
 //! A confirmed order reserves what it needs in the transaction that confirms it; what leaves the stock later was reserved before. So
 //! the stock covers every confirmed order, however late and in whatever order the products are taken out.
 
-use sqlx::Row as _;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Error};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _};
+
+use super::turn::Write;
+use super::{Database, Error, parameters};
 use crate::event::ProductSold;
 
 /// What an order is.
@@ -22,52 +27,128 @@ pub enum State {
 /// An order that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// What it is now: confirmed or rejected.
+    /// What it is now.
     pub state: State,
     /// Its products: what has to leave the stock if it is confirmed.
     pub products: Vec<i64>,
 }
 
+impl State {
+    fn named(name: &str) -> State {
+        match name {
+            "confirmed" => State::Confirmed,
+            "rejected" => State::Rejected,
+            _ => State::Received,
+        }
+    }
+
+    /// As the database calls it.
+    fn name(self) -> &'static str {
+        match self {
+            State::Received => "received",
+            State::Confirmed => "confirmed",
+            State::Rejected => "rejected",
+        }
+    }
+}
+
+/// What there is of a product, and how much of it the orders at hand have reserved.
+struct Stock {
+    free: i64,
+    reserved: i64,
+}
+
+/// Reserves all lines of an order, or none.
+fn reserve(stock: &mut BTreeMap<i64, Stock>, lines: &[(i64, i64)]) -> bool {
+    let enough = |(id, quantity): &(i64, i64)| stock.get(id).is_some_and(|stock| stock.free >= *quantity);
+    if !lines.iter().all(enough) {
+        return false;
+    }
+    for (id, quantity) in lines {
+        if let Some(stock) = stock.get_mut(id) {
+            stock.free -= quantity;
+            stock.reserved += quantity;
+        }
+    }
+    true
+}
+
+/// A statement with `ids` as its parameters.
+fn bound<'q>(query: Query<'q, Any, AnyArguments<'q>>, ids: &[i64]) -> Query<'q, Any, AnyArguments<'q>> {
+    ids.iter().fold(query, |query, id| query.bind(*id))
+}
+
 impl Database {
-    /// Confirms or rejects an order that was received; tells of any other what it is. `None` if there is no such order.
+    /// Confirms or rejects orders that were received, in one transaction; tells of any others what they are. What does not exist is left out.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn check(&self, id_order: i64) -> Result<Option<Checked>, Error> {
+    /// [`Error`]; then nothing has changed.
+    pub async fn check(&self, ids: &[i64]) -> Result<BTreeMap<i64, Checked>, Error> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let mut tx = self.begin().await?;
-        let lock = self.locking();
-        let select = format!("SELECT state FROM \"order\" WHERE id = $1{lock}");
-        let state: Option<String> = sqlx::query_scalar(&select).bind(id_order).fetch_optional(&mut **tx).await?;
-        let Some(state) = state else { return Ok(None) };
-        let items = "SELECT id_product, quantity FROM order_item WHERE id_order = $1 ORDER BY id_product";
-        let mut wanted: Vec<(i64, i64)> = Vec::new();
-        for row in sqlx::query(items).bind(id_order).fetch_all(&mut **tx).await? {
-            wanted.push((row.try_get("id_product")?, row.try_get("quantity")?));
+        let (mut checked, mut received) = (BTreeMap::new(), Vec::new());
+        // Everybody locks orders and then products, each in the order of their ids, so that no two wait for each other.
+        let named = parameters(1, ids.len());
+        let select = format!("SELECT id, state FROM \"order\" WHERE id IN ({named}) ORDER BY id{}", self.locking());
+        for row in bound(sqlx::query(&select), ids).fetch_all(&mut **tx).await? {
+            let (id, state): (i64, String) = (row.try_get("id")?, row.try_get("state")?);
+            let state = State::named(&state);
+            if state == State::Received {
+                received.push(id);
+            }
+            checked.insert(id, Checked { state, products: Vec::new() });
         }
-        let products: Vec<i64> = wanted.iter().map(|(id, _)| *id).collect();
-        match state.as_str() {
-            "confirmed" => return Ok(Some(Checked { state: State::Confirmed, products })),
-            "rejected" => return Ok(Some(Checked { state: State::Rejected, products })),
-            _ => {}
-        }
-        let mut enough = true;
-        // Every order locks products in the order of their ids, so that no two wait for each other.
-        let select = format!("SELECT stock - reserved AS free FROM product WHERE id = $1{lock}");
-        for (product, quantity) in &wanted {
-            let free: i64 = sqlx::query_scalar(&select).bind(*product).fetch_one(&mut **tx).await?;
-            enough &= free >= *quantity;
-        }
-        if enough {
-            for (product, quantity) in &wanted {
-                let reserve = "UPDATE product SET reserved = reserved + $1 WHERE id = $2";
-                sqlx::query(reserve).bind(*quantity).bind(*product).execute(&mut **tx).await?;
+        let mut wanted: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
+        let select = format!(
+            "SELECT id_order, id_product, quantity FROM order_item WHERE id_order IN ({named}) ORDER BY id_product"
+        );
+        for row in bound(sqlx::query(&select), ids).fetch_all(&mut **tx).await? {
+            let (id_order, id_product): (i64, i64) = (row.try_get("id_order")?, row.try_get("id_product")?);
+            wanted.entry(id_order).or_default().push((id_product, row.try_get("quantity")?));
+            if let Some(checked) = checked.get_mut(&id_order) {
+                checked.products.push(id_product);
             }
         }
-        let (state, name) = if enough { (State::Confirmed, "confirmed") } else { (State::Rejected, "rejected") };
-        let update = "UPDATE \"order\" SET state = $1 WHERE id = $2";
-        sqlx::query(update).bind(name).bind(id_order).execute(&mut **tx).await?;
+        wanted.retain(|id_order, _| received.contains(id_order));
+        let mut stock = self.stock(&mut tx, &wanted).await?;
+        for (id_order, lines) in &wanted {
+            let state = if reserve(&mut stock, lines) { State::Confirmed } else { State::Rejected };
+            if let Some(checked) = checked.get_mut(id_order) {
+                checked.state = state;
+            }
+        }
+        for (id_product, Stock { reserved, .. }) in stock.into_iter().filter(|(_, stock)| stock.reserved > 0) {
+            let update = "UPDATE product SET reserved = reserved + $1 WHERE id = $2";
+            sqlx::query(update).bind(reserved).bind(id_product).execute(&mut **tx).await?;
+        }
+        for id_order in wanted.keys() {
+            let Some(Checked { state, .. }) = checked.get(id_order) else { continue };
+            let update = "UPDATE \"order\" SET state = $1 WHERE id = $2";
+            sqlx::query(update).bind(state.name()).bind(*id_order).execute(&mut **tx).await?;
+        }
         tx.commit().await?;
-        Ok(Some(Checked { state, products }))
+        Ok(checked)
+    }
+
+    /// What there is of the products that these orders want, locked until the transaction ends.
+    async fn stock(
+        &self,
+        tx: &mut Write,
+        wanted: &BTreeMap<i64, Vec<(i64, i64)>>,
+    ) -> Result<BTreeMap<i64, Stock>, Error> {
+        let products: BTreeSet<i64> = wanted.values().flatten().map(|(id, _)| *id).collect();
+        let products: Vec<i64> = products.into_iter().collect();
+        if products.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let named = parameters(1, products.len());
+        let select = "SELECT id, stock - reserved AS free FROM product";
+        let select = format!("{select} WHERE id IN ({named}) ORDER BY id{}", self.locking());
+        let rows = bound(sqlx::query(&select), &products).fetch_all(&mut ***tx).await?;
+        let stock = |row: &AnyRow| Ok((row.try_get("id")?, Stock { free: row.try_get("free")?, reserved: 0 }));
+        rows.iter().map(stock).collect()
     }
 
     /// Takes products of confirmed orders out of the stock, each once however often it is asked; returns how many left now.
