@@ -152,7 +152,7 @@ async fn keys(client: &Client) -> Result<[Key; USERS.len()]> {
         let named = |key: &&Value| key.get("name").and_then(Value::as_str) == Some(&format!("products_{user}"));
         let key = items.iter().find(named).with_context(|| format!("there is no API key products_{user}: {page}"))?;
         let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Ok(Key { id: text("id"), value: text("value") })
+        anyhow::Ok(Key { id: text("id"), value: text("value") })
     };
     let [clerk, visitor] = USERS;
     Ok([key(clerk)?, key(visitor)?])
