@@ -131,7 +131,11 @@ async fn a_table_whose_setting_was_only_kept_gets_a_queue() {
         table.as_object_mut().unwrap().remove(member).unwrap();
     }
     let old = [&row.val[..1], table.to_string().as_bytes()].concat();
-    db.transact(async |tx| Ok::<_, StoreError>(tx.set(row.key.clone(), old.clone()))).await.unwrap();
+    let write = db.transact(async |tx| {
+        tx.set(row.key.clone(), old.clone());
+        Ok::<_, StoreError>(())
+    });
+    write.await.unwrap();
     let world = World::on(&db).await;
     let worker = tokio::spawn(cauce_dynamodb::run(Arc::clone(&world.tables)));
     world.clock.advance(Duration::from_secs(1));

@@ -161,7 +161,11 @@ mod tests {
     async fn numbers_go_on_after_a_restart_even_if_the_clock_went_back() {
         let db = Db::memory();
         let write = async |key: cauce_store::Bytes, val: cauce_store::Bytes| {
-            db.transact(async |tx| Ok::<_, cauce_store::StoreError>(tx.set(key.clone(), val.clone()))).await.unwrap();
+            let write = db.transact(async |tx| {
+                tx.set(key.clone(), val.clone());
+                Ok::<_, cauce_store::StoreError>(())
+            });
+            write.await.unwrap();
         };
         write(keys::stream_record(7, 1, 5_000), cauce_store::Bytes::new()).await;
         let flow = Arc::new(Flow::new(7, 2));

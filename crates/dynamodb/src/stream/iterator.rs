@@ -65,7 +65,9 @@ mod tests {
         let iterator = ShardIterator { stream: stream.to_owned(), shard: 3, after: 77, given: Timestamp::from_secs(9) };
         let text = iterator.text();
         assert_eq!(ShardIterator::read(&text).unwrap(), iterator);
-        for damaged in ["", "x", &text[..text.len() - 4], &text.replace("|1|", "|2|"), &text.replace("|1|A", "|1|B")] {
+        for damaged in
+            ["", "x", text.get(..text.len() - 4).unwrap(), &text.replace("|1|", "|2|"), &text.replace("|1|A", "|1|B")]
+        {
             assert!(ShardIterator::read(damaged).is_err(), "{damaged}");
         }
     }
