@@ -243,6 +243,31 @@ def test_a_failing_batch_holds_up_its_shard_and_says_so(mapped):
     until(lambda: mapped.batches(function)[-1] == [1], "the record behind it")
 
 
+def test_a_state_goes_through_a_tumbling_window(mapped):
+    (table, arn), function = mapped.table(**ONE_SHARD), mapped.function("count")
+    made = mapped.map(function, arn, TumblingWindowInSeconds=2, BatchSize=2)
+    assert made["TumblingWindowInSeconds"] == 2
+    for n in range(5):
+        mapped.put(table, "a", n=n)
+    events = lambda: events_logged(mapped.server, function)
+    finals = lambda: [event for event in events() if event["isFinalInvokeForWindow"]]
+    until(lambda: sum(event["state"]["count"] for event in finals()) == 5, "windows that have counted all")
+    counts = {}
+    for event in events():
+        start = event["window"]["start"]
+        assert event["shardId"] == mapped.shards(arn)[0]["ShardId"] and event["eventSourceARN"] == arn
+        assert event["isWindowTerminatedEarly"] is False
+        assert event["state"].get("count", 0) == counts.get(start, 0), "each batch goes on from the one before"
+        assert event["isFinalInvokeForWindow"] == (event["Records"] == [])
+        counts[start] = counts.get(start, 0) + len(event["Records"])
+        seconds = [time.strptime(event["window"][end], "%Y-%m-%dT%H:%M:%SZ") for end in ("start", "end")]
+        assert seconds[0].tm_sec % 2 == 0 and time.mktime(seconds[1]) - time.mktime(seconds[0]) == 2
+    # A new window begins with nothing.
+    mapped.put(table, "a", n=5)
+    until(lambda: sum(event["state"]["count"] for event in finals()) == 6, "the next window")
+    assert finals()[-1]["state"] == {"count": 1}
+
+
 def test_states_and_positions(mapped):
     (table, arn), function = mapped.table(**ONE_SHARD), mapped.function("print")
     uuid = mapped.map(function, arn)["UUID"]
@@ -290,7 +315,6 @@ def test_what_is_refused(mapped):
     ]:
         assert refuse(**{setting: value})[:2] == (400, "ValidationException"), (setting, value)
     assert refuse(MaximumRecordAgeInSeconds=59)[1] == invalid
-    assert refuse(TumblingWindowInSeconds=5)[2] == "TumblingWindowInSeconds is not supported by this server."
     foreign = "Unsupported {} parameter for given event source mapping type."
     assert refuse(ScalingConfig={"MaximumConcurrency": 5})[2] == foreign.format("ScalingConfig")
     assert refuse(Topics=["t"])[2] == foreign.format("Topics")

@@ -85,6 +85,12 @@ fn handler(name: &str) -> Option<Handler> {
             println!("{event}");
             if event.contains(BAD) { Err(error("Test.Bad", "something bad")) } else { Ok("null".to_owned()) }
         },
+        "count" => |event| {
+            println!("{event}");
+            let before = event.split_once(r#""count":"#).and_then(|(_, rest)| rest.split('}').next()?.parse().ok());
+            let count = before.unwrap_or(0) + event.matches(r#""eventID":"#).count();
+            Ok(format!(r#"{{"state":{{"count":{count}}}}}"#))
+        },
         "fail" => |_| Err(error("Test.Failure", "as it was told")),
         "exit" => |_| exit(7),
         _ => return None,

@@ -27,7 +27,7 @@
 //!
 //! # Deliberately absent
 //! Managed runtimes, layers, images, extensions, SnapStart, provisioned concurrency, function URLs, event source mappings of
-//! brokers and tumbling windows: their operations are unknown here, their parameters are refused by name.
+//! brokers: their operations are unknown here, their parameters are refused by name.
 
 mod alias;
 mod api;

@@ -100,7 +100,7 @@ impl StreamShown {
             maximum_record_age_in_seconds: limit(settings.age_max_s),
             bisect_batch_on_function_error: settings.bisects,
             maximum_retry_attempts: limit(settings.retries_max),
-            tumbling_window_in_seconds: 0,
+            tumbling_window_in_seconds: settings.tumbling_s,
         }
     }
 }

@@ -36,6 +36,7 @@ static MAPPING: ResourceSchema = ResourceSchema {
         Property::optional("ScalingConfig"),
         Property::optional("StartingPosition").replaces(),
         Property::optional("Tags"),
+        Property::optional("TumblingWindowInSeconds"),
     ],
     name_property: None,
     name_chars_max: 64,
@@ -62,6 +63,7 @@ fn settled(properties: &Map<String, Value>) -> Map<String, Value> {
         "MaximumRecordAgeInSeconds",
         "MaximumRetryAttempts",
         "ParallelizationFactor",
+        "TumblingWindowInSeconds",
     ];
     for name in plain_ones {
         if let Some(value) = input.get_mut(name) {
@@ -140,6 +142,7 @@ impl ResourceType for MappingType {
             ("MaximumRecordAgeInSeconds", json!(-1)),
             ("MaximumRetryAttempts", json!(-1)),
             ("ParallelizationFactor", json!(1)),
+            ("TumblingWindowInSeconds", json!(0)),
         ];
         let of_source: &[_] = if of_stream { &of_streams } else { &of_queues };
         for (name, value) in of_all.iter().chain(of_source) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::settings::StreamSettings;
 
-/// Records that the function is invoked with together.
+/// Records that the function is invoked with together; none for the end of a window.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Piece {
     pub(super) records: Vec<ChangeRecord>,
@@ -94,7 +94,15 @@ mod tests {
     }
 
     fn settings(bisects: bool, retries_max: Option<u32>) -> StreamSettings {
-        StreamSettings { latest: false, lanes: 1, bisects, retries_max, age_max_s: None, on_failure: None }
+        StreamSettings {
+            latest: false,
+            lanes: 1,
+            bisects,
+            retries_max,
+            age_max_s: None,
+            on_failure: None,
+            tumbling_s: 0,
+        }
     }
 
     #[test]

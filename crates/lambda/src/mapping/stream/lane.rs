@@ -13,6 +13,7 @@ use super::batch::{Next, Piece, after_failure, first_failure};
 use super::discard::{LastAnswer, Why, document, message};
 use super::foreman::StreamPost;
 use super::position::Position;
+use super::window::{WINDOW_BYTES_MAX, Window};
 use crate::error::{Error, Throttle};
 use crate::flight::LogWish;
 use crate::invoke::PAYLOAD_BYTES_MAX;
@@ -28,6 +29,8 @@ pub(super) struct Lane {
     post: Arc<StreamPost>,
     /// The position that is stored.
     position: Position,
+    /// The tumbling window that is open, with what the function has said last.
+    window: Option<Window>,
     /// Behind which record the shard is read next.
     read: StreamPosition,
     batch: Vec<ChangeRecord>,
@@ -38,6 +41,8 @@ pub(super) struct Lane {
     rest: VecDeque<ChangeRecord>,
     /// How many records of others were read since the position was stored.
     passed_by: usize,
+    /// Whether nothing more can come that belongs to the open window, as far as was read.
+    caught_up: bool,
     /// Whether the shard has come to its end.
     ended: bool,
     last: Option<LastAnswer>,
@@ -59,12 +64,14 @@ impl Lane {
         Lane {
             post,
             read: position.after,
+            window: position.window.clone(),
             position,
             batch: Vec::new(),
             bytes: EVENT_FRAME_BYTES,
             began: Timestamp::EPOCH,
             rest: VecDeque::new(),
             passed_by: 0,
+            caught_up: false,
             ended: false,
             last: None,
             pause: PAUSE_MIN,
@@ -85,14 +92,27 @@ impl Lane {
                 gathered = self.gather() => gathered,
             };
             match gathered {
+                Ok(()) if self.window_ends() => self.close_window().await,
                 Ok(()) if !self.batch.is_empty() => self.work_off().await,
-                Ok(()) if self.ended => return crew.stopped().await,
+                Ok(()) if self.ended => self.wait_at_the_end().await,
                 Ok(()) => self.pause = PAUSE_MIN,
                 Err(error) => self.post.duty.rest(&error, &mut self.pause).await,
             }
             if self.passed_by >= PASSED_BY_MAX && self.batch.is_empty() {
                 self.settle(None, None).await;
             }
+        }
+    }
+
+    /// Nothing comes any more: waits for the end of the open window, or of the crew.
+    async fn wait_at_the_end(&self) {
+        let (crew, env) = (&self.duty().crew, &self.duty().lambda.env);
+        match &self.window {
+            None => crew.stopped().await,
+            Some(open) => tokio::select! {
+                () = crew.stopped() => {}
+                () = env.sleep_until(open.end(self.tumbling_s())) => {}
+            },
         }
     }
 
@@ -106,10 +126,12 @@ impl Lane {
         let window = Duration::from_secs(u64::from(duty.record.window_s));
         let mut more = true;
         while self.rest.is_empty() && self.batch.len() < duty.record.batch_size && !self.ended {
-            let left = match self.batch.is_empty() {
-                true => READ_WAIT,
-                false => (self.began + window).since(env.now()).min(READ_WAIT),
+            let until = match (self.batch.is_empty(), &self.window) {
+                (false, _) => self.began + window,
+                (true, Some(open)) => open.end(self.tumbling_s()),
+                (true, None) => env.now() + READ_WAIT,
             };
+            let left = until.since(env.now()).min(READ_WAIT);
             if left.is_zero() && !more {
                 break;
             }
@@ -125,6 +147,8 @@ impl Lane {
             };
             more = page.records.len() >= STREAM_RECORDS_MAX;
             self.ended = page.ended;
+            let behind = |open: &Window| page.records.last().is_none_or(|last| last.at >= open.end(self.tumbling_s()));
+            self.caught_up = self.window.as_ref().is_some_and(behind);
             self.take(page.records);
             if self.batch.is_empty() {
                 break;
@@ -151,7 +175,10 @@ impl Lane {
         while self.batch.len() < self.duty().record.batch_size {
             let Some(record) = self.rest.pop_front() else { return };
             let bytes = record.json.len() + 1;
-            if !self.batch.is_empty() && self.bytes + bytes > PAYLOAD_BYTES_MAX {
+            let reserved = if self.tumbling_s() > 0 { WINDOW_BYTES_MAX } else { 0 };
+            let room = self.bytes + bytes + reserved <= PAYLOAD_BYTES_MAX;
+            let fits = |first: &ChangeRecord| room && self.same_window(first, &record);
+            if !self.batch.first().is_none_or(fits) {
                 return self.rest.push_front(record);
             }
             if self.batch.is_empty() {
@@ -159,6 +186,54 @@ impl Lane {
             }
             self.bytes += bytes;
             self.batch.push(record);
+        }
+    }
+
+    fn tumbling_s(&self) -> u32 {
+        self.post.settings.tumbling_s
+    }
+
+    fn same_window(&self, one: &ChangeRecord, other: &ChangeRecord) -> bool {
+        let of = |record: &ChangeRecord| Window::of(record.at, self.tumbling_s());
+        self.tumbling_s() == 0 || of(one).is(&of(other))
+    }
+
+    /// Whether the open window is over: by the clock, by a record of a later one, or because its state is too large.
+    fn window_ends(&self) -> bool {
+        let Some(open) = &self.window else { return false };
+        let over = match self.batch.first() {
+            Some(first) => !open.is(&Window::of(first.at, self.tumbling_s())),
+            None => {
+                let time_is_up = self.duty().lambda.env.now() >= open.end(self.tumbling_s());
+                time_is_up && (self.caught_up || self.ended)
+            }
+        };
+        over || open.overflows()
+    }
+
+    /// Invokes the function for the last time in the open window. Ends early only if the crew is to stop.
+    async fn close_window(&mut self) {
+        let mut piece = Piece::new(Vec::new());
+        while !self.duty().crew.is_stopped() {
+            match self.invoke(&mut piece).await {
+                Invoked::Stopped => return,
+                Invoked::Unable(error) => {
+                    self.post.duty.rest(&error, &mut self.pause).await;
+                    continue;
+                }
+                Invoked::Failed(from)
+                    if matches!(after_failure(&piece, from, &self.post.settings), Next::Again { .. }) =>
+                {
+                    piece.failures = piece.failures.saturating_add(1);
+                    self.post.duty.pause(&mut self.pause).await;
+                    continue;
+                }
+                Invoked::Failed(_) | Invoked::Done => {}
+            }
+            self.pause = PAUSE_MIN;
+            self.window = None;
+            self.settle(None, None).await;
+            return;
         }
     }
 
@@ -262,12 +337,12 @@ impl Lane {
         }
     }
 
-    /// Stores how far everything is settled: up to before the next piece, or what did not fit, or what was read. Tries until it
-    /// can; false if the crew is to stop first.
+    /// Stores how far everything is settled: up to before the next piece, or what was gathered, or what did not fit, or what was
+    /// read. Tries until it can; false if the crew is to stop first.
     async fn settle(&mut self, behind: Option<&Piece>, effect: Option<Effect>) -> bool {
-        let next = behind.and_then(|piece| piece.records.first()).or(self.rest.front());
+        let next = behind.and_then(|piece| piece.records.first()).or(self.batch.first()).or(self.rest.front());
         let after = next.map_or(self.read, |next| next.position.saturating_sub(1));
-        let position = Position { after, ..self.position.clone() };
+        let position = Position { after, window: self.window.clone(), ..self.position.clone() };
         let post = Arc::clone(&self.post);
         let duty = &post.duty;
         loop {
@@ -293,11 +368,27 @@ impl Lane {
         }
     }
 
+    /// The window of a piece: the open one, or one that it opens.
+    fn window_of(&self, piece: &Piece) -> Option<Window> {
+        let first = match piece.records.first() {
+            Some(first) if self.tumbling_s() > 0 => Window::of(first.at, self.tumbling_s()),
+            Some(_) => return None,
+            None => return self.window.clone(),
+        };
+        Some(self.window.clone().filter(|open| open.is(&first)).unwrap_or(first))
+    }
+
     /// Invokes the function with a piece, and waits while it is throttled.
     async fn invoke(&mut self, piece: &mut Piece) -> Invoked {
         let post = Arc::clone(&self.post);
         let duty = &post.duty;
         let event = event(piece.records.iter().map(|record| record.json.as_str()));
+        let window = self.window_of(piece);
+        let source = (self.position.shard_id.as_str(), &duty.record.source);
+        let event = match &window {
+            Some(window) => window.event(&event, self.tumbling_s(), source, piece.records.is_empty()),
+            None => event,
+        };
         let mut pause = PAUSE_MIN;
         loop {
             let deployment = match duty.lambda.deployment(&duty.function).await {
@@ -328,6 +419,8 @@ impl Lane {
                     };
                     if from == Some(0) {
                         duty.crew.say("PROBLEM: Function call failed");
+                    } else {
+                        self.window = window.map(|window| window.answered(&flown.payload));
                     }
                     return from.map_or(Invoked::Done, Invoked::Failed);
                 }

@@ -14,6 +14,7 @@ mod foreman;
 mod lane;
 mod position;
 mod settings;
+mod window;
 
 pub(crate) use foreman::{StreamPost, begin};
 pub(crate) use position::{Position, first_positions};

@@ -7,13 +7,14 @@ use cauce_store::{RangeReq, Record, StoreError, Tx, decode_row};
 use serde::{Deserialize, Serialize};
 
 use super::super::record::MappingKey;
+use super::window::Window;
 use crate::keys;
 
 /// The most lanes of a mapping: 4 shards with 10 lanes each, with room for more shards.
 const LANES_MAX: usize = 1_000;
 
 /// Where a lane stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
     pub(crate) shard: u16,
     pub(crate) lane: u16,
@@ -23,6 +24,9 @@ pub(crate) struct Position {
     pub(crate) lanes: u16,
     /// The record up to which everything is settled.
     pub(crate) after: StreamPosition,
+    /// The tumbling window that is open.
+    #[serde(default)]
+    pub(crate) window: Option<Window>,
 }
 
 impl Record for Position {
@@ -38,6 +42,7 @@ pub(crate) fn first_positions(facts: &StreamFacts, latest: bool, lanes: u16) -> 
         shard_id: shard_id.clone(),
         lanes,
         after: if latest { *last } else { 0 },
+        window: None,
     };
     shards.flat_map(|of_shard| (0..lanes).map(move |n| lane(of_shard, n))).collect()
 }
@@ -53,7 +58,8 @@ fn relaned(found: Vec<Position>, lanes: u16) -> Vec<Position> {
         let known = lowest.entry(position.shard).or_insert_with(|| position.clone());
         known.after = known.after.min(position.after);
     }
-    let of_shard = |known: Position| (0..lanes).map(move |lane| Position { lane, lanes, ..known.clone() });
+    let of_shard =
+        |known: Position| (0..lanes).map(move |lane| Position { lane, lanes, window: None, ..known.clone() });
     lowest.into_values().flat_map(of_shard).collect()
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct StreamSettings {
     pub(crate) age_max_s: Option<u32>,
     /// Who is told of batches that were given up.
     pub(crate) on_failure: Option<Arn>,
+    /// How long a tumbling window lasts, in seconds; 0: there are none.
+    #[serde(default)]
+    pub(crate) tumbling_s: u32,
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -48,13 +51,13 @@ impl StreamSettings {
             }
         };
         let (bisects, retries_max, age_max_s, on_failure) = (false, None, None, None);
-        Ok(StreamSettings { latest, lanes: 1, bisects, retries_max, age_max_s, on_failure })
+        Ok(StreamSettings { latest, lanes: 1, bisects, retries_max, age_max_s, on_failure, tumbling_s: 0 })
     }
 
     /// Takes over what a request says.
     pub(crate) fn apply(&mut self, input: &CreateMapping) -> Result<(), Error> {
-        if input.tumbling_window_in_seconds.is_some_and(|window| window > 0) {
-            return Err(invalid("TumblingWindowInSeconds is not supported by this server."));
+        if let Some(window) = input.tumbling_window_in_seconds {
+            self.tumbling_s = u32::try_from(window).unwrap_or(0);
         }
         if let Some(lanes) = input.parallelization_factor {
             self.lanes = u16::try_from(lanes).unwrap_or(1);
