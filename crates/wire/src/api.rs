@@ -8,6 +8,7 @@ use cauce_core::ports::Identity;
 use cauce_core::{Call, ServiceError};
 use serde::Serialize;
 
+use crate::operation::{ResourcePolicy, boxed_policy};
 use crate::served::{Bound, Encoded, Payload, Served};
 use crate::{Input, Operation, ServiceInfo};
 
@@ -49,14 +50,22 @@ pub struct Api<S> {
     pub(crate) operations: BTreeMap<&'static str, Arc<dyn Served>>,
     pub(crate) body_bytes_max: Option<usize>,
     denied_code: Option<&'static str>,
+    resource_policy: Option<Arc<ResourcePolicy<S>>>,
     pub(crate) query_path: Option<&'static str>,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
     /// A service without operations yet.
     pub fn new(info: &'static ServiceInfo, state: Arc<S>) -> Api<S> {
-        let body_bytes_max = None;
-        Api { info, state, operations: BTreeMap::new(), body_bytes_max, denied_code: None, query_path: None }
+        Api {
+            info,
+            state,
+            operations: BTreeMap::new(),
+            body_bytes_max: None,
+            denied_code: None,
+            resource_policy: None,
+            query_path: None,
+        }
     }
 
     /// Adds an operation; a later one by the same name replaces the earlier.
@@ -68,6 +77,10 @@ impl<S: Send + Sync + 'static> Api<S> {
     {
         let name = operation.name;
         operation.denied_code = self.denied_code;
+        if let (None, Some(policy)) = (&operation.resource_policy, &self.resource_policy) {
+            let policy = Arc::clone(policy);
+            operation.resource_policy = Some(Box::new(move |state, call, arn| policy(state, call, arn)));
+        }
         let bound = Bound::new(self.info, Arc::clone(&self.state), operation);
         self.operations.insert(name, Arc::new(bound));
         self
@@ -85,6 +98,18 @@ impl<S: Send + Sync + 'static> Api<S> {
     #[must_use]
     pub fn denied_code(mut self, code: &'static str) -> Api<S> {
         self.denied_code = Some(code);
+        self
+    }
+
+    /// How the operations added from here on find the policy document of a resource, as [`Operation::resource_policy`].
+    #[must_use]
+    pub fn resource_policy<F, Fut, E>(mut self, policy: F) -> Api<S>
+    where
+        F: Fn(Arc<S>, Call, String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
+        E: Into<ServiceError>,
+    {
+        self.resource_policy = Some(Arc::new(boxed_policy(policy)));
         self
     }
 

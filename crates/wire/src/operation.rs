@@ -26,9 +26,21 @@ type Handler<S, I, O> = Box<dyn Fn(Arc<S>, Call, I) -> Boxed<O> + Send + Sync>;
 type Resources<I> = Box<dyn Fn(&Call, &I) -> Vec<String> + Send + Sync>;
 type Context<I> = Box<dyn Fn(&Call, &I) -> Vec<(String, Vec<String>)> + Send + Sync>;
 type Locate<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<String> + Send + Sync>;
-type ResourcePolicy<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<Option<String>> + Send + Sync>;
+pub(crate) type ResourcePolicy<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<Option<String>> + Send + Sync>;
 type Decode<I> = Box<dyn Fn(&RestRequest) -> Result<I, ServiceError> + Send + Sync>;
 type Encode<O> = Box<dyn Fn(O) -> RestResponse + Send + Sync>;
+
+pub(crate) fn boxed_policy<S, F, Fut, E>(policy: F) -> ResourcePolicy<S>
+where
+    F: Fn(Arc<S>, Call, String) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
+    E: Into<ServiceError>,
+{
+    Box::new(move |state, call, arn| {
+        let future = policy(state, call, arn);
+        Box::pin(async move { future.await.map_err(Into::into) })
+    })
+}
 
 /// Where a member of a REST operation's input comes from, besides labels and the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,10 +170,7 @@ where
         Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
         E: Into<ServiceError>,
     {
-        self.resource_policy = Some(Box::new(move |state, call, arn| {
-            let future = policy(state, call, arn);
-            Box::pin(async move { future.await.map_err(Into::into) })
-        }));
+        self.resource_policy = Some(boxed_policy(policy));
         self
     }
 
