@@ -252,8 +252,8 @@ def test_a_table_of_a_stack(server, dynamodb, name):
 @pytest.mark.parametrize(
     "table, message",
     [
-        (properties(StreamSpecification={"StreamViewType": "NEW_IMAGE"}), "StreamSpecification"),
-        (properties(PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}), "PointInTimeRecovery"),
+        (properties(StreamSpecification={"StreamViewType": "SOME"}), "streamViewType"),
+        (properties(ContributorInsightsSpecification={"Enabled": True}), "ContributorInsightsSpecification"),
         (properties(Colour="blue"), "Colour"),
         (properties(TableName="a b"), "tableName"),
         (properties(BillingMode="PROVISIONED"), "ReadCapacityUnits and WriteCapacityUnits must both be specified"),

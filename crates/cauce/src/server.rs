@@ -107,6 +107,7 @@ impl Server {
         let secrets = SecretsManager::open(db.clone(), env.clone(), identity.clone());
         let parameters = ParameterStore::open(db.clone(), env.clone(), identity.clone());
         let tables = DynamoDb::open(db.clone(), env.clone(), owner.clone(), identity.clone()).await?;
+        tables.connect(services.clone());
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));
         delivery.register("scheduler", Arc::new(UniversalTarget::new(scheduler.clone())));

@@ -48,6 +48,11 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
+    /// What touches these items, or any if there are none, and these attributes.
+    pub(crate) fn of(items: Vec<Item>, attributes: impl IntoIterator<Item = String>) -> Touched {
+        Touched { items, attributes: attributes.into_iter().collect(), partition: None }
+    }
+
     /// Adds a key, or an item that is to be put.
     pub(crate) fn item(mut self, given: &Given<Item>) -> Touched {
         if let Ok(item) = given.clone().checked() {
@@ -109,6 +114,18 @@ pub(crate) trait Told {
     fn context(&self, tables: &DynamoDb, call: &Call) -> Context;
 }
 
+/// What policies are told of a query or scan.
+pub(crate) struct ReadTold<'a> {
+    /// The table, and the index if one is read.
+    pub(crate) source: (&'a str, Option<&'a str>),
+    pub(crate) select: Option<&'a str>,
+    pub(crate) capacity: Option<&'a str>,
+    pub(crate) key_conditions: Option<&'a LegacyConditions>,
+    pub(crate) filter: Option<&'a LegacyConditions>,
+    pub(crate) attributes: Option<&'a Vec<String>>,
+    pub(crate) expressions: Expressions<'a>,
+}
+
 /// Tells policies of requests, for the declaration of an operation.
 pub(crate) fn told<I: Told>(tables: &Arc<DynamoDb>) -> impl Fn(&Call, &I) -> Context + Send + Sync + 'static {
     let tables = Arc::clone(tables);
@@ -156,6 +173,23 @@ impl DynamoDb {
         let chosen = choices.iter().filter_map(|(key, value)| Some(((*key).to_owned(), vec![(*value)?.to_owned()])));
         context.extend(chosen);
         context
+    }
+
+    /// The condition keys of a query or scan.
+    pub(crate) fn read_context(&self, call: &Call, read: &ReadTold<'_>) -> Context {
+        let filter = read.filter.into_iter().flat_map(|filter| filter.keys());
+        let names: Vec<&String> = filter.chain(read.attributes.into_iter().flatten()).collect();
+        let touched = |_: &str, hash: Option<&str>| {
+            let touched = Touched::default().expressions(&read.expressions, hash);
+            touched.key_conditions(read.key_conditions, hash).names(names.iter().copied())
+        };
+        let projected = read.expressions.projection.is_some() || read.attributes.is_some();
+        let selected = select(read.select, projected, read.source.1.is_some());
+        let choices = [
+            ("dynamodb:Select", Some(selected)),
+            ("dynamodb:ReturnConsumedCapacity", Some(read.capacity.unwrap_or("NONE"))),
+        ];
+        self.context(call, [read.source], touched, &choices)
     }
 
     /// The attribute of the partition key of a table or index, as it is known without asking the store.

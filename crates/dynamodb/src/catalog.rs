@@ -37,8 +37,13 @@ impl Catalog {
         self.kept.read().get(key).map(|(_, table)| Arc::clone(table))
     }
 
-    /// The definition in a row.
+    /// The definition in a row, for who reads or writes items: a table whose items are still arriving has none yet.
     pub(crate) fn decode(&self, key: &Bytes, row: Option<&Bytes>) -> Result<Arc<Table>, Error> {
+        let table = self.decode_any(key, row)?;
+        if table.past.arriving { Err(Error::NoTable) } else { Ok(table) }
+    }
+
+    fn decode_any(&self, key: &Bytes, row: Option<&Bytes>) -> Result<Arc<Table>, Error> {
         let row = row.ok_or(Error::NoTable)?;
         if let Some((known, table)) = self.kept.read().get(key)
             && known == row
@@ -60,13 +65,19 @@ impl Catalog {
         loop {
             let page = db.range(range.clone()).await?;
             for row in &page.rows {
-                self.decode(&row.key, Some(&row.val))?;
+                self.decode_any(&row.key, Some(&row.val))?;
             }
             match page.rows.last() {
                 Some(last) if page.more => range = range.after(&last.key),
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// The table, whatever state it is in, outside of any transaction.
+    pub(crate) async fn any(&self, db: &Db, key: &Bytes) -> Result<Arc<Table>, Error> {
+        let row = db.get_bytes(key).await?;
+        self.decode_any(key, row.as_ref())
     }
 
     /// The table, outside of any transaction.

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cauce_core::ServiceError;
+use cauce_core::{ServiceError, Timestamp};
 use cauce_store::Tx;
 
 use crate::capacity::Spent;
 use crate::error::Error;
-use crate::expression::{Condition, Update};
+use crate::expression::{Condition, Path, Update, at_paths};
 use crate::index;
 use crate::keys;
 use crate::model::{TABLE_ITSELF, Table};
@@ -45,8 +45,15 @@ pub(crate) struct Decision {
     pub(crate) new: Option<Item>,
     /// Whether there is anything to be written.
     pub(crate) writes: bool,
-    /// What an update has touched, before and after.
-    pub(crate) touched: Option<(Item, Item)>,
+    /// Where what an update has written stands now.
+    pub(crate) written: Vec<Path>,
+}
+
+impl Decision {
+    /// What an update has written: `UPDATED_NEW`.
+    pub(crate) fn updated_new(self) -> Item {
+        self.new.map(|new| at_paths(self.written, &new)).unwrap_or_default()
+    }
 }
 
 /// Why a change is refused once the item is known.
@@ -91,28 +98,35 @@ impl Change {
             return Err(Refusal::Condition);
         }
         Ok(match &self.action {
-            Action::Put(item) => Decision { new: Some(Item::clone(item)), writes: true, touched: None },
-            Action::Delete { .. } => Decision { new: None, writes: old.is_some(), touched: None },
-            Action::Check { .. } => Decision { new: old.cloned(), writes: false, touched: None },
+            Action::Put(item) => Decision { new: Some(Item::clone(item)), writes: true, written: Vec::new() },
+            Action::Delete { .. } => Decision { new: None, writes: old.is_some(), written: Vec::new() },
+            Action::Check { .. } => Decision { new: old.cloned(), writes: false, written: Vec::new() },
             Action::Update { key, update: None } => {
                 let new = old.unwrap_or(key).clone();
-                Decision { new: Some(new), writes: old.is_none(), touched: None }
+                Decision { new: Some(new), writes: old.is_none(), written: Vec::new() }
             }
             Action::Update { key, update: Some(update) } => {
                 let updated = update.apply(old.unwrap_or(key), old.is_some());
                 let updated = updated.map_err(|error| Refusal::Invalid(error.into()))?;
                 if old.is_none() && !updated.creates {
-                    return Ok(Decision { new: None, writes: false, touched: Some((updated.old, updated.new)) });
+                    return Ok(Decision { new: None, writes: false, written: Vec::new() });
                 }
                 table.check_index_keys(&updated.item, old).map_err(Refusal::Invalid)?;
                 if item_size_bytes(&updated.item) > ITEM_BYTES_MAX {
                     let message = "Item size to update has exceeded the maximum allowed size";
                     return Err(Refusal::Invalid(Error::invalid(message)));
                 }
-                let touched = Some((updated.old, updated.new));
-                Decision { new: Some(updated.item), writes: true, touched }
+                Decision { new: Some(updated.item), writes: true, written: updated.written }
             }
         })
+    }
+
+    /// What `old` has where an update acts: `UPDATED_OLD`.
+    pub(crate) fn updated_old(&self, old: &Item) -> Item {
+        match &self.action {
+            Action::Update { update: Some(update), .. } => at_paths(update.paths().cloned().collect(), old),
+            _ => Item::new(),
+        }
     }
 
     /// The attributes of the item's partition key.
@@ -145,6 +159,8 @@ pub(crate) struct Changed<'a> {
     pub(crate) old: Option<&'a Item>,
     pub(crate) new: Option<&'a Item>,
     pub(crate) by: By,
+    /// The moment of its transaction.
+    pub(crate) at: Timestamp,
 }
 
 /// Who changes an item.
@@ -164,16 +180,16 @@ impl Changed<'_> {
 }
 
 impl DynamoDb {
-    /// Writes what was decided. Returns what it costs.
+    /// Writes what was decided, at the moment of its transaction. Returns what it costs.
     pub(crate) async fn write_decided(
         &self,
         tx: &Tx,
         table: &Table,
         row_key: &Bytes,
-        old: Option<&Item>,
+        (old, at): (Option<&Item>, Timestamp),
         decision: &Decision,
     ) -> Result<Spent, Error> {
-        let changed = Changed { table, row_key, old, new: decision.new.as_ref(), by: By::Request };
+        let changed = Changed { table, row_key, old, new: decision.new.as_ref(), by: By::Request, at };
         let (before, after) = changed.sizes();
         let written = if decision.writes { self.write(tx, &changed).await? } else { index::Written::new() };
         Ok(Spent::of_write(table, before.max(after), &written))
@@ -198,6 +214,7 @@ impl DynamoDb {
         }
         self.queue_expiry(tx, changed);
         self.record_change(tx, changed).await?;
+        self.keep_history(tx, changed);
         index::maintain(tx, table, old, new).await
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct TableDescription {
     latest_stream_label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_stream_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore_summary: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,17 +97,34 @@ fn throughput(units: Throughput, raised: Option<Timestamp>, lowered: Option<Time
     described
 }
 
-fn index(id: &TableId, index: &Index, creating: bool, totals: Totals) -> IndexDescription {
-    let global = index.scope == Scope::Global;
-    let (kind, names) = match &index.projection {
+pub(crate) fn projection(projection: &Projection) -> ProjectionWish {
+    let (kind, names) = match projection {
         Projection::All => ("ALL", None),
         Projection::KeysOnly => ("KEYS_ONLY", None),
         Projection::Include(names) => ("INCLUDE", Some(names.iter().cloned().collect())),
     };
+    ProjectionWish { projection_type: Some(kind.to_owned()), non_key_attributes: names }
+}
+
+fn restored(table: &Table) -> Option<Value> {
+    let restored = table.past.restored.as_ref()?;
+    let mut summary = json!({
+        "SourceTableArn": restored.table,
+        "RestoreDateTime": restored.at,
+        "RestoreInProgress": table.past.arriving,
+    });
+    if let (Some(summary), Some(backup)) = (summary.as_object_mut(), &restored.backup) {
+        summary.insert("SourceBackupArn".to_owned(), backup.clone().into());
+    }
+    Some(summary)
+}
+
+fn index(id: &TableId, index: &Index, creating: bool, totals: Totals) -> IndexDescription {
+    let global = index.scope == Scope::Global;
     IndexDescription {
         index_name: index.name.clone(),
         key_schema: elements(&index.key),
-        projection: ProjectionWish { projection_type: Some(kind.to_owned()), non_key_attributes: names },
+        projection: projection(&index.projection),
         index_status: global.then_some(if creating || index.backfilling { "CREATING" } else { "ACTIVE" }),
         backfilling: index.backfilling.then_some(true),
         provisioned_throughput: global.then(|| throughput(index.throughput, None, None)),
@@ -156,6 +175,7 @@ impl TableDescription {
             stream_specification: StreamSpecification::of(table),
             latest_stream_label: table.latest_stream.clone(),
             latest_stream_arn: table.latest_stream_arn(id).map(|arn| arn.to_string()),
+            restore_summary: restored(table),
         }
     }
 }

@@ -27,6 +27,9 @@ pub enum Error {
     /// `ConditionalCheckFailedException`, with the item if the request wants it.
     #[error("The conditional request failed")]
     ConditionFailed(Option<Item>),
+    /// `DuplicateItemException`: PartiQL inserts no item in place of another.
+    #[error("Duplicate primary key exists in table")]
+    Duplicate,
     /// `TransactionCanceledException`, with a reason for each action.
     #[error(
         "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
@@ -57,6 +60,45 @@ pub enum Error {
     /// `TrimmedDataAccessException`.
     #[error("The data you are trying to access has been trimmed.")]
     Trimmed,
+    /// `PolicyNotFoundException`: no policy, or none of the expected revision.
+    #[error("Resource-based policy not found for the provided ResourceArn")]
+    NoPolicy,
+    /// `GlobalTableNotFoundException`.
+    #[error("Global table not found: Global table with name: '{0}' does not exist.")]
+    NoGlobalTable(String),
+    /// `TableNotFoundException`: as operations on backups say it.
+    #[error("Table not found: {0}")]
+    NoSuchTable(String),
+    /// `TableAlreadyExistsException`.
+    #[error("Table already exists: {0}")]
+    TableExists(String),
+    /// `BackupNotFoundException`.
+    #[error("Backup not found: {0}")]
+    NoBackup(String),
+    /// `BackupInUseException`.
+    #[error("Backup is being made or restored: {0}")]
+    BackupInUse(String),
+    /// `PointInTimeRecoveryUnavailableException`.
+    #[error("Point in time recovery is not enabled for table '{0}'")]
+    NoRecovery(String),
+    /// `ExportNotFoundException`.
+    #[error("Export not found: {0}")]
+    NoExport(String),
+    /// `InvalidExportTimeException`.
+    #[error("ExportTime must lie between EarliestRestorableDateTime and LatestRestorableDateTime")]
+    ExportTime,
+    /// `ExportConflictException`.
+    #[error("An export with this client token and other parameters was requested less than 8 hours ago")]
+    ExportConflict,
+    /// `ImportNotFoundException`.
+    #[error("Import not found: {0}")]
+    NoImport(String),
+    /// `ImportConflictException`.
+    #[error("An import with this client token and other parameters was requested less than 8 hours ago")]
+    ImportConflict,
+    /// `InvalidRestoreTimeException`.
+    #[error("RestoreDateTime must lie between EarliestRestorableDateTime and LatestRestorableDateTime")]
+    RestoreTime,
     /// Any other service error: of the store, of policies.
     #[error(transparent)]
     Other(#[from] ServiceError),
@@ -128,6 +170,20 @@ impl From<Error> for ServiceError {
             Error::Limit(_) => "LimitExceededException",
             Error::Invalid(_) => "ValidationException",
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
+            Error::Duplicate => "DuplicateItemException",
+            Error::NoPolicy => "PolicyNotFoundException",
+            Error::NoGlobalTable(_) => "GlobalTableNotFoundException",
+            Error::NoSuchTable(_) => "TableNotFoundException",
+            Error::TableExists(_) => "TableAlreadyExistsException",
+            Error::NoBackup(_) => "BackupNotFoundException",
+            Error::BackupInUse(_) => "BackupInUseException",
+            Error::NoRecovery(_) => "PointInTimeRecoveryUnavailableException",
+            Error::NoExport(_) => "ExportNotFoundException",
+            Error::ExportTime => "InvalidExportTimeException",
+            Error::ExportConflict => "ExportConflictException",
+            Error::NoImport(_) => "ImportNotFoundException",
+            Error::ImportConflict => "ImportConflictException",
+            Error::RestoreTime => "InvalidRestoreTimeException",
             Error::Canceled(_) => "TransactionCanceledException",
             Error::Conflict => "TransactionConflictException",
             Error::TokenReused => "IdempotentParameterMismatchException",

@@ -208,7 +208,14 @@ impl DynamoDb {
             .is_some_and(|second| keys::expiry(seen.table.number, queue, second, item) == *place);
         tx.clear(place.clone());
         if due {
-            let changed = Changed { table: &seen.table, row_key: item, old: old.as_ref(), new: None, by: By::Expiry };
+            let changed = Changed {
+                table: &seen.table,
+                row_key: item,
+                old: old.as_ref(),
+                new: None,
+                by: By::Expiry,
+                at: self.moment(),
+            };
             self.write(tx, &changed).await?;
         }
         Ok(())

@@ -34,4 +34,4 @@ pub use path::{PATH_STEPS_MAX, Path, Step};
 pub use placeholders::{PLACEHOLDER_BYTES_MAX, PLACEHOLDERS_BYTES_MAX, Placeholders};
 pub use projection::{Projection, parse_projection};
 pub use token::Comparator;
-pub use update::{Change, Update, Updated, parse_update};
+pub use update::{Change, Operand as UpdateOperand, Update, Updated, at_paths, parse_update};

@@ -242,65 +242,64 @@ impl Answer {
         }
     }
 
-    fn attributes(&self, old: Option<Item>, decision: change::Decision) -> Option<Item> {
-        let attributes = match (self.values.as_deref(), decision.touched) {
-            (Some("ALL_OLD"), _) => old,
-            (Some("ALL_NEW"), _) => decision.new,
-            (Some("UPDATED_OLD"), Some((before, _))) => old.map(|_| before),
-            (Some("UPDATED_NEW"), Some((_, after))) => Some(after),
+    fn attributes(&self, change: &Change, old: Option<Item>, decision: change::Decision) -> Option<Item> {
+        let attributes = match self.values.as_deref() {
+            Some("ALL_OLD") => old,
+            Some("ALL_NEW") => decision.new,
+            Some("UPDATED_OLD") => old.map(|old| change.updated_old(&old)),
+            Some("UPDATED_NEW") => Some(decision.updated_new()),
             _ => None,
         };
         attributes.filter(|attributes| !attributes.is_empty())
     }
 }
 
+/// What the caller of any write wants to hear.
+macro_rules! answer_of {
+    ($input:ident) => {
+        Answer::of(
+            $input.return_values,
+            $input.return_values_on_condition_check_failure.as_deref(),
+            $input.return_consumed_capacity.as_deref(),
+            $input.return_item_collection_metrics.as_deref(),
+        )
+    };
+}
+
+/// The condition of a put or a delete, in either form.
+macro_rules! condition_of {
+    ($input:ident) => {
+        request::condition_or_expected(
+            $input.condition_expression.as_deref(),
+            $input.expression_attribute_names,
+            $input.expression_attribute_values,
+            ($input.expected, $input.conditional_operator),
+        )
+    };
+}
+
 impl DynamoDb {
     pub(crate) async fn put_item(self: Arc<Self>, call: Call, input: PutItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        let answer = Answer::of(
-            input.return_values,
-            input.return_values_on_condition_check_failure.as_deref(),
-            input.return_consumed_capacity.as_deref(),
-            input.return_item_collection_metrics.as_deref(),
-        );
+        let answer = answer_of!(input);
         let item = input.item.checked()?;
         answer.only_old()?;
-        let condition = request::condition_or_expected(
-            input.condition_expression.as_deref(),
-            input.expression_attribute_names,
-            input.expression_attribute_values,
-            (input.expected, input.conditional_operator),
-        )?;
+        let condition = condition_of!(input)?;
         self.change_item(&id, Change { action: Action::Put(Arc::new(item)), condition }, answer).await
     }
 
     pub(crate) async fn delete_item(self: Arc<Self>, call: Call, input: DeleteItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        let answer = Answer::of(
-            input.return_values,
-            input.return_values_on_condition_check_failure.as_deref(),
-            input.return_consumed_capacity.as_deref(),
-            input.return_item_collection_metrics.as_deref(),
-        );
+        let answer = answer_of!(input);
         let key = input.key.checked()?;
         answer.only_old()?;
-        let condition = request::condition_or_expected(
-            input.condition_expression.as_deref(),
-            input.expression_attribute_names,
-            input.expression_attribute_values,
-            (input.expected, input.conditional_operator),
-        )?;
+        let condition = condition_of!(input)?;
         self.change_item(&id, Change { action: Action::Delete { key }, condition }, answer).await
     }
 
     pub(crate) async fn update_item(self: Arc<Self>, call: Call, input: UpdateItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        let answer = Answer::of(
-            input.return_values,
-            input.return_values_on_condition_check_failure.as_deref(),
-            input.return_consumed_capacity.as_deref(),
-            input.return_item_collection_metrics.as_deref(),
-        );
+        let answer = answer_of!(input);
         let legacy = [
             ("AttributeUpdates", input.attribute_updates.is_some()),
             ("Expected", input.expected.is_some()),
@@ -330,7 +329,7 @@ impl DynamoDb {
         let (table, old, decision, spent) =
             self.db.transact(async |tx| self.change_in(&tx, &table_key, &change, answer.old_on_failure).await).await?;
         Ok(WriteOutput {
-            attributes: answer.attributes(old, decision),
+            attributes: answer.attributes(&change, old, decision),
             consumed_capacity: spent.tell(&id.name, answer.capacity, Kind::Plain),
             item_collection_metrics: ItemCollectionMetrics::of(&table, &change).filter(|_| answer.metrics),
         })
@@ -352,7 +351,7 @@ impl DynamoDb {
             Err(Refusal::Invalid(error)) => return Err(error),
         };
         let row_key = change.row_key(&table)?;
-        let spent = self.write_decided(tx, &table, &row_key, old.as_ref(), &decision).await?;
+        let spent = self.write_decided(tx, &table, &row_key, (old.as_ref(), self.moment()), &decision).await?;
         Ok((table, old, decision, spent))
     }
 

@@ -16,6 +16,17 @@
 //! | 0x0A12 | stream, shard | the last sequence number that was removed for its age |
 //! | 0x0A18 | table, queue | a queue of items that expire, and how far it has been filled |
 //! | 0x0A19 | table, queue, second, key of the item's row | that the item expires then |
+//! | 0x0A60 | table, key parts of an item, moment (µs) | what the item was before its change of that moment |
+//! | 0x0A61 | table, moment (µs), key parts of an item | that there is such a row of history |
+//! | 0x0A62 | table | the key of a table's row: that there may be history of it |
+//! | 0x0A63 | account, region, backup id | a backup |
+//! | 0x0A64 | backup, key parts of an item | an item of a backup |
+//! | 0x0A65 | copy | how far a copy has come that makes a backup or fills a restored table |
+//! | 0x0A66 | account, region, export id | an export |
+//! | 0x0A67 | export | the key of an export's row: that it is under way |
+//! | 0x0A68 | export, number | a file of an export that is under way |
+//! | 0x0A69 | account, region, import id | an import |
+//! | 0x0A6A | table | the key of an import's row: that it is under way |
 //!
 //! Tables, streams, indexes and queues go by numbers that are given once, so what is dropped and made again under the same name
 //! begins empty. Streams have theirs from the same counter as tables, queues from the same as the indexes of their table.
@@ -43,6 +54,17 @@ pub(crate) const STREAM_RECORD: Kind = Kind::new(0x0A11);
 pub(crate) const STREAM_TRIMMED: Kind = Kind::new(0x0A12);
 pub(crate) const EXPIRING: Kind = Kind::new(0x0A18);
 pub(crate) const EXPIRY: Kind = Kind::new(0x0A19);
+pub(crate) const HISTORY: Kind = Kind::new(0x0A60);
+pub(crate) const HISTORY_MOMENT: Kind = Kind::new(0x0A61);
+pub(crate) const KEPT_HISTORY: Kind = Kind::new(0x0A62);
+pub(crate) const BACKUP: Kind = Kind::new(0x0A63);
+pub(crate) const BACKUP_ITEM: Kind = Kind::new(0x0A64);
+pub(crate) const COPY: Kind = Kind::new(0x0A65);
+pub(crate) const EXPORT: Kind = Kind::new(0x0A66);
+pub(crate) const RUNNING_EXPORT: Kind = Kind::new(0x0A67);
+pub(crate) const EXPORT_FILE: Kind = Kind::new(0x0A68);
+pub(crate) const IMPORT: Kind = Kind::new(0x0A69);
+pub(crate) const RUNNING_IMPORT: Kind = Kind::new(0x0A6A);
 
 /// A table, by the name that its users give.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,7 +99,7 @@ pub(crate) fn read_table(key: &[u8]) -> Result<TableId, KeyError> {
     Ok(TableId { account, region, name: reader.str()? })
 }
 
-/// Draws a number for a table or a stream.
+/// Draws a number for a table, a stream or a backup.
 pub(crate) async fn draw_number(tx: &Tx) -> Result<u64, StoreError> {
     let key = Key::new(TABLE_NUMBER).build();
     let number = tx.get_counter(&key).await?.saturating_add(1);
@@ -357,4 +379,214 @@ pub(crate) fn read_expiry(key: &[u8]) -> Result<(i64, Bytes), KeyError> {
     reader.u32()?;
     let second = reader.i64()?;
     Ok((second, Bytes::copy_from_slice(reader.raw())))
+}
+
+/// How many bytes of the key of an item's row say the kind and the table.
+const TABLE_PREFIX_BYTES: usize = 10;
+
+/// How many bytes a moment has.
+const MOMENT_BYTES: usize = 8;
+
+/// What of the key of an item's row says which item of its table it is: everything behind the number. No item's parts begin with
+/// those of another.
+pub(crate) fn item_parts(row_key: &[u8]) -> &[u8] {
+    row_key.get(TABLE_PREFIX_BYTES..).unwrap_or_default()
+}
+
+/// The item with these parts.
+pub(crate) fn item_of_parts(table: u64, parts: &[u8]) -> Bytes {
+    Key::new(ITEM).u64(table).raw(parts).build()
+}
+
+/// The items of a table from these parts on.
+pub(crate) fn items_from(table: u64, parts: &[u8]) -> (Bytes, Bytes) {
+    (item_of_parts(table, parts), Key::new(ITEM).u64(table).prefix_range().1)
+}
+
+/// What an item was before its change of a moment.
+pub(crate) fn history(table: u64, parts: &[u8], moment: Timestamp) -> Bytes {
+    Key::new(HISTORY).u64(table).raw(parts).i64(moment.as_micros()).build()
+}
+
+/// The history of the items from some parts on, up to others if they are given.
+pub(crate) fn histories(table: u64, from: &[u8], end: Option<&[u8]>) -> (Bytes, Bytes) {
+    let end = match end {
+        Some(end) => Key::new(HISTORY).u64(table).raw(end).build(),
+        None => Key::new(HISTORY).u64(table).prefix_range().1,
+    };
+    (Key::new(HISTORY).u64(table).raw(from).build(), end)
+}
+
+/// The history of one item after a moment.
+pub(crate) fn histories_after(table: u64, parts: &[u8], moment: Timestamp) -> (Bytes, Bytes) {
+    let first = Timestamp::from_micros(moment.as_micros().saturating_add(1));
+    (history(table, parts, first), Key::new(HISTORY).u64(table).raw(parts).prefix_range().1)
+}
+
+/// The parts and the moment in a key of [`history`].
+pub(crate) fn read_history(key: &[u8]) -> Result<(Bytes, Timestamp), KeyError> {
+    let parts = item_parts(key);
+    let (parts, moment) = parts.split_at_checked(parts.len().saturating_sub(MOMENT_BYTES)).unwrap_or_default();
+    Ok((Bytes::copy_from_slice(parts), read_moment(moment)?))
+}
+
+/// The moment in its bytes, as [`Key::i64`] writes them.
+fn read_moment(bytes: &[u8]) -> Result<Timestamp, KeyError> {
+    let mut key = HISTORY.0.to_be_bytes().to_vec();
+    key.extend_from_slice(bytes);
+    Ok(Timestamp::from_micros(KeyReader::new(&key, HISTORY)?.i64()?))
+}
+
+/// That there is a row of history.
+pub(crate) fn history_moment(table: u64, moment: Timestamp, parts: &[u8]) -> Bytes {
+    Key::new(HISTORY_MOMENT).u64(table).i64(moment.as_micros()).raw(parts).build()
+}
+
+/// All moments of a table's history.
+pub(crate) fn history_moments(table: u64) -> (Bytes, Bytes) {
+    Key::new(HISTORY_MOMENT).u64(table).prefix_range()
+}
+
+/// The moments of a table's history before another.
+pub(crate) fn history_moments_to(table: u64, before: Timestamp) -> (Bytes, Bytes) {
+    (history_moments(table).0, Key::new(HISTORY_MOMENT).u64(table).i64(before.as_micros()).build())
+}
+
+/// The moment and the parts in a key of [`history_moment`].
+pub(crate) fn read_history_moment(key: &[u8]) -> Result<(Timestamp, Bytes), KeyError> {
+    let mut reader = KeyReader::new(key, HISTORY_MOMENT)?;
+    reader.u64()?;
+    let moment = Timestamp::from_micros(reader.i64()?);
+    Ok((moment, Bytes::copy_from_slice(reader.raw())))
+}
+
+/// All history of a table.
+pub(crate) fn all_history(table: u64) -> (Bytes, Bytes) {
+    Key::new(HISTORY).u64(table).prefix_range()
+}
+
+pub(crate) fn kept_history(table: u64) -> Bytes {
+    Key::new(KEPT_HISTORY).u64(table).build()
+}
+
+pub(crate) fn kept_histories() -> (Bytes, Bytes) {
+    Key::new(KEPT_HISTORY).prefix_range()
+}
+
+pub(crate) fn read_kept_history(key: &[u8]) -> Result<u64, KeyError> {
+    KeyReader::new(key, KEPT_HISTORY)?.u64()
+}
+
+/// A backup: its id begins with the millisecond of its creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackupId {
+    pub(crate) account: Account,
+    pub(crate) region: Region,
+    pub(crate) id: String,
+}
+
+pub(crate) fn backup(id: &BackupId) -> Bytes {
+    within(BACKUP, id.account, &id.region).str(&id.id).build()
+}
+
+pub(crate) fn backups(account: Account, region: &Region) -> (Bytes, Bytes) {
+    within(BACKUP, account, region).prefix_range()
+}
+
+pub(crate) fn read_backup(key: &[u8]) -> Result<BackupId, KeyError> {
+    let mut reader = KeyReader::new(key, BACKUP)?;
+    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
+    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
+    Ok(BackupId { account, region, id: reader.str()? })
+}
+
+pub(crate) fn backup_item(backup: u64, parts: &[u8]) -> Bytes {
+    Key::new(BACKUP_ITEM).u64(backup).raw(parts).build()
+}
+
+/// The items of a backup from some parts on.
+pub(crate) fn backup_items_from(backup: u64, parts: &[u8]) -> (Bytes, Bytes) {
+    (backup_item(backup, parts), Key::new(BACKUP_ITEM).u64(backup).prefix_range().1)
+}
+
+pub(crate) fn copy(number: u64) -> Bytes {
+    Key::new(COPY).u64(number).build()
+}
+
+pub(crate) fn copies() -> (Bytes, Bytes) {
+    Key::new(COPY).prefix_range()
+}
+
+pub(crate) fn read_copy(key: &[u8]) -> Result<u64, KeyError> {
+    KeyReader::new(key, COPY)?.u64()
+}
+
+/// An export: its id begins with the millisecond of its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExportId {
+    pub(crate) account: Account,
+    pub(crate) region: Region,
+    pub(crate) id: String,
+}
+
+pub(crate) fn export(id: &ExportId) -> Bytes {
+    within(EXPORT, id.account, &id.region).str(&id.id).build()
+}
+
+pub(crate) fn exports(account: Account, region: &Region) -> (Bytes, Bytes) {
+    within(EXPORT, account, region).prefix_range()
+}
+
+pub(crate) fn read_export(key: &[u8]) -> Result<ExportId, KeyError> {
+    let mut reader = KeyReader::new(key, EXPORT)?;
+    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
+    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
+    Ok(ExportId { account, region, id: reader.str()? })
+}
+
+pub(crate) fn running_export(number: u64) -> Bytes {
+    Key::new(RUNNING_EXPORT).u64(number).build()
+}
+
+pub(crate) fn running_exports() -> (Bytes, Bytes) {
+    Key::new(RUNNING_EXPORT).prefix_range()
+}
+
+pub(crate) fn export_file(export: u64, number: u32) -> Bytes {
+    Key::new(EXPORT_FILE).u64(export).u32(number).build()
+}
+
+pub(crate) fn export_files(export: u64) -> (Bytes, Bytes) {
+    Key::new(EXPORT_FILE).u64(export).prefix_range()
+}
+
+/// An import: its id begins with the millisecond of its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImportId {
+    pub(crate) account: Account,
+    pub(crate) region: Region,
+    pub(crate) id: String,
+}
+
+pub(crate) fn import(id: &ImportId) -> Bytes {
+    within(IMPORT, id.account, &id.region).str(&id.id).build()
+}
+
+pub(crate) fn imports(account: Account, region: &Region) -> (Bytes, Bytes) {
+    within(IMPORT, account, region).prefix_range()
+}
+
+pub(crate) fn read_import(key: &[u8]) -> Result<ImportId, KeyError> {
+    let mut reader = KeyReader::new(key, IMPORT)?;
+    let account = Account::new(reader.u64()?).ok_or(KeyError::Short("account"))?;
+    let region = Region::new(&reader.str()?).map_err(|_| KeyError::Text)?;
+    Ok(ImportId { account, region, id: reader.str()? })
+}
+
+pub(crate) fn running_import(table: u64) -> Bytes {
+    Key::new(RUNNING_IMPORT).u64(table).build()
+}
+
+pub(crate) fn running_imports() -> (Bytes, Bytes) {
+    Key::new(RUNNING_IMPORT).prefix_range()
 }

@@ -6,7 +6,9 @@ use cauce_core::{Arn, Timestamp};
 use cauce_store::Record;
 use serde::{Deserialize, Serialize};
 
+use crate::history::Past;
 use crate::keys::{Rows, StreamId, TableId};
+use crate::policy::TablePolicy;
 use crate::stream::TableStream;
 use crate::value::ValueType;
 
@@ -152,6 +154,12 @@ pub(crate) struct Table {
     /// The label of the stream that it has, or had last.
     #[serde(default)]
     pub(crate) latest_stream: Option<String>,
+    /// Its resource policy.
+    #[serde(default)]
+    pub(crate) policy: Option<TablePolicy>,
+    /// What it remembers of its past.
+    #[serde(default)]
+    pub(crate) past: Past,
 }
 
 impl Record for Table {

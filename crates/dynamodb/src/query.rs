@@ -8,7 +8,7 @@ use cauce_store::RangeReq;
 use cauce_wire::Input;
 use serde::Deserialize;
 
-use crate::access::{self, Context, Expressions, Told, Touched};
+use crate::access::{Context, Expressions, ReadTold, Told};
 use crate::capacity::Wanted;
 use crate::error::Error;
 use crate::expression::{
@@ -138,19 +138,16 @@ impl Told for Query {
             values: Some(&self.expression_attribute_values),
             ..Expressions::default()
         };
-        let filter = self.query_filter.iter().flat_map(|filter| filter.keys());
-        let names: Vec<&String> = filter.chain(self.attributes_to_get.iter().flatten()).collect();
-        let touched = |_: &str, hash: Option<&str>| {
-            let touched =
-                Touched::default().expressions(&expressions, hash).key_conditions(self.key_conditions.as_ref(), hash);
-            touched.names(names.iter().copied())
+        let read = ReadTold {
+            source: (&self.table_name, self.index_name.as_deref()),
+            select: self.select.as_deref(),
+            capacity: self.return_consumed_capacity.as_deref(),
+            key_conditions: self.key_conditions.as_ref(),
+            filter: self.query_filter.as_ref(),
+            attributes: self.attributes_to_get.as_ref(),
+            expressions,
         };
-        let index = self.index_name.as_deref();
-        let projected = self.projection_expression.is_some() || self.attributes_to_get.is_some();
-        let selected = access::select(self.select.as_deref(), projected, index.is_some());
-        let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
-        let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
-        tables.context(call, [(self.table_name.as_str(), index)], touched, &choices)
+        tables.read_context(call, &read)
     }
 }
 
@@ -186,7 +183,7 @@ impl DynamoDb {
 }
 
 /// The rows that a query reads.
-fn query_range(
+pub(crate) fn query_range(
     source: Source<'_>,
     condition: KeyCondition,
     start: Option<&Item>,

@@ -172,13 +172,18 @@ impl<'a> Source<'a> {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Page {
     #[serde(skip_serializing_if = "Option::is_none")]
-    items: Option<Vec<Item>>,
+    pub(crate) items: Option<Vec<Item>>,
     count: usize,
-    scanned_count: usize,
+    pub(crate) scanned_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_evaluated_key: Option<Item>,
+    pub(crate) last_evaluated_key: Option<Item>,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumed_capacity: Option<ConsumedCapacity>,
+    /// How many bytes it has looked at.
+    #[serde(skip)]
+    pub(crate) bytes: usize,
+    #[serde(skip)]
+    pub(crate) spent: Spent,
 }
 
 /// A page while it grows.
@@ -186,7 +191,6 @@ struct Growing<'a> {
     source: Source<'a>,
     reading: &'a Reading,
     page: Page,
-    bytes: usize,
     /// The units of items fetched from the table for an index that lacks attributes.
     fetched: f64,
     last: Option<Item>,
@@ -194,12 +198,12 @@ struct Growing<'a> {
 
 impl Growing<'_> {
     fn full(&self) -> bool {
-        self.bytes >= PAGE_BYTES_MAX || self.reading.limit.is_some_and(|limit| self.page.scanned_count >= limit)
+        self.page.bytes >= PAGE_BYTES_MAX || self.reading.limit.is_some_and(|limit| self.page.scanned_count >= limit)
     }
 
     /// Takes a row in: `item` as it is stored, `whole` as the table has it.
     fn take(&mut self, item: Item, whole: Option<Item>) {
-        self.bytes += item_size_bytes(&item);
+        self.page.bytes += item_size_bytes(&item);
         self.page.scanned_count += 1;
         self.last = Some(self.source.position(&item));
         let item = whole.unwrap_or(item);
@@ -218,13 +222,14 @@ impl Growing<'_> {
     fn finish(mut self, more: bool) -> Page {
         let limited = self.reading.limit.is_some_and(|limit| self.page.scanned_count >= limit);
         self.page.last_evaluated_key = self.last.take().filter(|_| more || limited);
-        let units = read_units(self.bytes, Rate::of(self.reading.consistent));
+        let units = read_units(self.page.bytes, Rate::of(self.reading.consistent));
         let mut spent = Spent::on_table(self.fetched);
         match self.source.index {
             Some(index) => spent.add_index(index, units),
             None => spent.table += units,
         }
         self.page.consumed_capacity = spent.tell(&self.source.id.name, self.reading.capacity, Kind::Plain);
+        self.page.spent = spent;
         self.page
     }
 }
@@ -243,12 +248,12 @@ impl DynamoDb {
         };
         let items = (reading.select != Select::Count).then(Vec::new);
         let page = Page { items, ..Page::default() };
-        let mut growing = Growing { source, reading, page, bytes: 0, fetched: 0.0, last: None };
+        let mut growing = Growing { source, reading, page, fetched: 0.0, last: None };
         let mut rest = range;
         loop {
             let wanted = reading.limit.map_or(ROWS_MAX, |limit| limit - growing.page.scanned_count);
             rest.limit = wanted.min(ROWS_MAX);
-            rest.bytes_max = (PAGE_BYTES_MAX - growing.bytes).max(READ_BYTES_MIN);
+            rest.bytes_max = (PAGE_BYTES_MAX - growing.page.bytes).max(READ_BYTES_MIN);
             let Some(rows) = self.rows(source, &rest, view.as_ref()).await? else { return Ok(None) };
             let read = rows.rows.len();
             let mut taken = 0;

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 use crate::keys::TableId;
 use crate::model::table_arn;
+use crate::resource_settings;
 use crate::service::DynamoDb;
 use crate::table::{CreateTable, NamedTable};
 use crate::table_update::UpdateTable;
@@ -32,7 +33,7 @@ const STACK_TAG: &str = "aws:cloudformation:stack-id";
 const LOGICAL_TAG: &str = "aws:cloudformation:logical-id";
 
 /// Reads properties as the input of an operation and checks its constraints.
-fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceError> {
+pub(crate) fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceError> {
     let input: I = serde_json::from_value(properties).map_err(|error| ServiceError::validation(error.to_string()))?;
     let mut violations = cauce_core::Violations::new();
     input.validate(&mut violations);
@@ -40,7 +41,7 @@ fn read<I: Input + DeserializeOwned>(properties: Value) -> Result<I, ServiceErro
     Ok(input)
 }
 
-struct TableType(Arc<DynamoDb>);
+pub(crate) struct TableType(pub(crate) Arc<DynamoDb>);
 
 static TABLE: ResourceSchema = ResourceSchema {
     type_name: "AWS::DynamoDB::Table",
@@ -57,6 +58,8 @@ static TABLE: ResourceSchema = ResourceSchema {
         Property::optional("TableClass"),
         Property::optional("Tags"),
         Property::optional("TimeToLiveSpecification"),
+        Property::optional("PointInTimeRecoverySpecification"),
+        Property::optional("ResourcePolicy"),
     ],
     name_property: Some("TableName"),
     name_chars_max: 255,
@@ -103,7 +106,7 @@ fn stream(properties: &Map<String, Value>) -> Result<Option<Value>, ServiceError
 }
 
 impl TableType {
-    fn id(call: &Call, name: &str) -> TableId {
+    pub(crate) fn id(call: &Call, name: &str) -> TableId {
         TableId { account: call.account, region: call.region.clone(), name: name.to_owned() }
     }
 
@@ -116,7 +119,7 @@ impl TableType {
         Ok(Provisioned { physical_id: name.to_owned(), attributes })
     }
 
-    async fn may(&self, call: &Call, action: &str, name: &str) -> Result<(), ServiceError> {
+    pub(crate) async fn may(&self, call: &Call, action: &str, name: &str) -> Result<(), ServiceError> {
         self.0.may(call, action, &table_arn(&TableType::id(call, name)), Vec::new()).await
     }
 
@@ -211,8 +214,8 @@ impl TableType {
         for (_, wish) in after.iter().filter(|(index, wish)| before.get(*index) != Some(*wish)) {
             changes.push(json!([{ "Create": wish }]));
         }
-        let definitions = request.properties.get("AttributeDefinitions").cloned().unwrap_or_else(|| json!([]));
         for change in changes {
+            let definitions = definitions_for(&request.properties, &change);
             self.may(call, "dynamodb:UpdateTable", name).await?;
             let input: UpdateTable = read(json!({
                 "TableName": name, "AttributeDefinitions": definitions, "GlobalSecondaryIndexUpdates": change,
@@ -252,6 +255,15 @@ impl TableType {
     }
 }
 
+/// The definitions of a template that a change of indexes is about: the API refuses those of no key.
+fn definitions_for(properties: &Map<String, Value>, change: &Value) -> Vec<Value> {
+    let key = change.pointer("/0/Create/KeySchema").and_then(Value::as_array);
+    let keys: Vec<&Value> = key.into_iter().flatten().filter_map(|element| element.get("AttributeName")).collect();
+    let all = properties.get("AttributeDefinitions").and_then(Value::as_array);
+    let of_key = |definition: &&Value| definition.get("AttributeName").is_some_and(|name| keys.contains(&name));
+    all.into_iter().flatten().filter(of_key).cloned().collect()
+}
+
 #[async_trait]
 impl ResourceType for TableType {
     fn schema(&self) -> &'static ResourceSchema {
@@ -262,6 +274,8 @@ impl ResourceType for TableType {
         let mut properties = plain_properties(&request.properties);
         let expiry = expiry(&properties).cloned();
         properties.remove("TimeToLiveSpecification");
+        let whole = properties.clone();
+        resource_settings::for_creation(&mut properties);
         let named = properties.get("TableName").and_then(Value::as_str).map(str::to_owned);
         let name = named.unwrap_or_else(|| request.generated_name.clone());
         properties.insert("TableName".to_owned(), name.clone().into());
@@ -278,6 +292,7 @@ impl ResourceType for TableType {
             other => drop(other?),
         }
         self.set_expiry(call, &name, None, expiry.as_ref()).await?;
+        self.set_recovery(call, &name, &Map::new(), &whole).await?;
         self.provisioned(call, &name).await
     }
 
@@ -289,6 +304,8 @@ impl ResourceType for TableType {
         self.update_tags(call, &name, &request).await?;
         let (before, after) = (plain_properties(&request.previous), plain_properties(&request.properties));
         self.set_expiry(call, &name, expiry(&before), expiry(&after)).await?;
+        self.set_recovery(call, &name, &before, &after).await?;
+        self.set_policy(call, &name, &before, &after).await?;
         self.provisioned(call, &name).await
     }
 

@@ -7,7 +7,7 @@ use cauce_store::RangeReq;
 use cauce_wire::Input;
 use serde::Deserialize;
 
-use crate::access::{self, Context, Expressions, Told, Touched};
+use crate::access::{Context, Expressions, ReadTold, Told};
 use crate::capacity::Wanted;
 use crate::error::Error;
 use crate::expression::{
@@ -92,18 +92,16 @@ impl Told for Scan {
             values: Some(&self.expression_attribute_values),
             ..Expressions::default()
         };
-        let filter = self.scan_filter.iter().flat_map(|filter| filter.keys());
-        let names: Vec<&String> = filter.chain(self.attributes_to_get.iter().flatten()).collect();
-        let touched = |_: &str, hash: Option<&str>| {
-            let touched = Touched::default().expressions(&expressions, hash);
-            touched.names(names.iter().copied())
+        let read = ReadTold {
+            source: (&self.table_name, self.index_name.as_deref()),
+            select: self.select.as_deref(),
+            capacity: self.return_consumed_capacity.as_deref(),
+            key_conditions: None,
+            filter: self.scan_filter.as_ref(),
+            attributes: self.attributes_to_get.as_ref(),
+            expressions,
         };
-        let index = self.index_name.as_deref();
-        let projected = self.projection_expression.is_some() || self.attributes_to_get.is_some();
-        let selected = access::select(self.select.as_deref(), projected, index.is_some());
-        let capacity = self.return_consumed_capacity.as_deref().unwrap_or("NONE");
-        let choices = [("dynamodb:Select", Some(selected)), ("dynamodb:ReturnConsumedCapacity", Some(capacity))];
-        tables.context(call, [(self.table_name.as_str(), index)], touched, &choices)
+        tables.read_context(call, &read)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The service and the one table of its operations.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use cauce_core::ports::{Access, Identity};
+use cauce_core::ports::{Access, Identity, Services};
 use cauce_core::{Arn, Call, Env, ServiceError};
 use cauce_store::{Db, Owner};
 use cauce_wire::{Api, JsonVersion, Operation, Protocol, ServiceInfo};
@@ -12,8 +12,10 @@ use crate::access::{Context, told};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::expiry::Alarm;
+use crate::history::Moments;
 use crate::request::{read_resource, table_resource};
 use crate::stream::Flows;
+use crate::{absent, backup, export, import, policy, recovery, restore};
 
 /// DynamoDB as the wire knows it.
 pub static INFO: ServiceInfo = ServiceInfo {
@@ -42,6 +44,11 @@ pub struct DynamoDb {
     pub(crate) owner: Owner,
     pub(crate) catalog: Catalog,
     pub(crate) flows: Flows,
+    pub(crate) moments: Moments,
+    /// Wakes the worker of imports.
+    pub(crate) imports: Notify,
+    /// What reaches the buckets that tables are exported to, from the moment at which it is known.
+    pub(crate) services: OnceLock<Arc<dyn Services>>,
     /// Wakes the worker when there is something to do.
     pub(crate) work: Notify,
     /// Wakes the worker that deletes what has expired.
@@ -57,9 +64,27 @@ impl DynamoDb {
     pub async fn open(db: Db, env: Env, owner: Owner, identity: Arc<dyn Identity>) -> Result<Arc<DynamoDb>, Error> {
         let (catalog, flows, alarm) = (Catalog::default(), Flows::default(), Arc::default());
         catalog.read_all(&db).await?;
-        let service = DynamoDb { db, env, identity, owner, catalog, flows, work: Notify::new(), alarm };
+        let service = DynamoDb {
+            db,
+            env,
+            identity,
+            owner,
+            catalog,
+            flows,
+            moments: Moments::default(),
+            imports: Notify::new(),
+            services: OnceLock::new(),
+            work: Notify::new(),
+            alarm,
+        };
         service.begin_kept_expiries().await?;
+        service.reach_history().await?;
         Ok(Arc::new(service))
+    }
+
+    /// Names what reaches other services; without it exports wait. The first one stays.
+    pub fn connect(&self, services: Arc<dyn Services>) {
+        drop(self.services.set(services));
     }
 
     /// Refuses a caller who may not do `action`.
@@ -70,7 +95,8 @@ impl DynamoDb {
         resource: &Arn,
         context: Context,
     ) -> Result<(), ServiceError> {
-        let access = Access { action, resource: resource.as_str(), resource_policy: None, context };
+        let policy = self.policy_at(call, resource.as_str()).await?;
+        let access = Access { action, resource: resource.as_str(), resource_policy: policy.as_deref(), context };
         self.identity.authorize(call, &access).await
     }
 }
@@ -78,7 +104,9 @@ impl DynamoDb {
 /// Every operation of DynamoDB that is served.
 pub fn api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
     let api = Api::new(&INFO, Arc::clone(&service)).body_bytes_max(BODY_BYTES_MAX);
-    data(control(api), &service)
+    let api = data(control(api.resource_policy(DynamoDb::policy_of)), &service);
+    let api = backup::operations(recovery::operations(restore::operations(api)));
+    absent::operations(policy::operations(export::operations(import::operations(api))))
 }
 
 /// Every operation of DynamoDB Streams.
@@ -180,7 +208,7 @@ fn data(api: Api<DynamoDb>, tables: &Arc<DynamoDb>) -> Api<DynamoDb> {
                 .resource(|call, i: &Scan| read_resource(call, &i.table_name, i.index_name.as_deref()))
                 .context(told(tables)),
         );
-    // Each action of a transaction needs the permission of its own kind, which the operation itself asks for.
+    // Each action of a transaction, each statement needs the permission of its own kind, which the operation itself asks for.
     api.operation(
         Operation::new("BatchGetItem", DynamoDb::batch_get_item)
             .resource(crate::batch_get::resources)
@@ -193,4 +221,7 @@ fn data(api: Api<DynamoDb>, tables: &Arc<DynamoDb>) -> Api<DynamoDb> {
     )
     .operation(Operation::new("TransactWriteItems", DynamoDb::transact_write_items).unauthorized())
     .operation(Operation::new("TransactGetItems", DynamoDb::transact_get_items).unauthorized())
+    .operation(Operation::new("ExecuteStatement", DynamoDb::execute_statement).unauthorized())
+    .operation(Operation::new("BatchExecuteStatement", DynamoDb::batch_execute_statement).unauthorized())
+    .operation(Operation::new("ExecuteTransaction", DynamoDb::execute_transaction).unauthorized())
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use cauce_core::{Call, Tag, Violations};
 use cauce_store::RangeReq;
 use cauce_wire::Input;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::backup::check_arrived;
 use crate::description::{TableDescription, Totals};
 use crate::error::Error;
+use crate::history::Past;
 use crate::keys::{self, TableId};
 use crate::model::{BillingMode, Dropped, Scope, TABLE_ITSELF, Table};
+use crate::policy::{self, TablePolicy};
 use crate::request::{NAME_CHARS, table_id, validate_table};
 use crate::schema::{self, AttributeDefinition, IndexWish, KeySchemaElement, ThroughputWish};
 use crate::service::DynamoDb;
@@ -38,7 +40,7 @@ pub(crate) struct CreateTable {
     pub(crate) tags: Option<Vec<Tag>>,
     table_class: Option<String>,
     deletion_protection_enabled: Option<bool>,
-    resource_policy: Option<IgnoredAny>,
+    resource_policy: Option<String>,
     on_demand_throughput: Option<Value>,
     warm_throughput: Option<Value>,
 }
@@ -145,10 +147,9 @@ pub(crate) fn refuse_unsupported(encryption: Option<&Encryption>) -> Result<(), 
 
 impl CreateTable {
     /// The table that is wished, but for its number and the moment.
-    fn table(&self, name: &str) -> Result<Table, Error> {
+    pub(crate) fn table(&self, name: &str) -> Result<Table, Error> {
         refuse_unsupported(self.sse_specification.as_ref())?;
         let refused = [
-            ("ResourcePolicy", self.resource_policy.is_some()),
             ("OnDemandThroughput", self.on_demand_throughput.is_some()),
             ("WarmThroughput", self.warm_throughput.is_some()),
         ];
@@ -207,6 +208,8 @@ impl CreateTable {
             ttl_queue: 0,
             stream: None,
             latest_stream: None,
+            policy: None,
+            past: Past::default(),
         })
     }
 }
@@ -216,6 +219,11 @@ impl DynamoDb {
         let id = table_id(&call, &input.table_name)?;
         let mut wished = input.table(&id.name)?;
         wished.created = self.env.now();
+        if let Some(document) = input.resource_policy.clone() {
+            policy::check(&self, &document)?;
+            let revision = wished.created.as_micros().to_string();
+            wished.policy = Some(TablePolicy { document, revision });
+        }
         wished.uuid = self.env.entropy().uuid();
         wished.on_demand_since = (wished.billing == BillingMode::PayPerRequest).then_some(wished.created);
         let view = input.stream_specification.as_ref().map_or(Ok(None), StreamSpecification::view)?;
@@ -228,7 +236,7 @@ impl DynamoDb {
         Ok(TableChanged { table_description: TableDescription::of(&id, &table, "CREATING", |_| Totals::default()) })
     }
 
-    async fn create_in(
+    pub(crate) async fn create_in(
         &self,
         tx: &cauce_store::Tx,
         id: &TableId,
@@ -260,7 +268,8 @@ impl DynamoDb {
         input: NamedTable,
     ) -> Result<DescribeTableOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
-        Ok(DescribeTableOutput { table: self.describe(&id, "ACTIVE").await? })
+        let arriving = self.definition(&id).await?.past.arriving;
+        Ok(DescribeTableOutput { table: self.describe(&id, if arriving { "CREATING" } else { "ACTIVE" }).await? })
     }
 
     /// The description of a table as it is now.
@@ -279,7 +288,7 @@ impl DynamoDb {
 
     /// The definition of a table, for operations that say which one is missing.
     pub(crate) async fn definition(&self, id: &TableId) -> Result<Arc<Table>, Error> {
-        self.catalog.table(&self.db, &keys::table(id)).await.map_err(|error| named(error, id))
+        self.catalog.any(&self.db, &keys::table(id)).await.map_err(|error| named(error, id))
     }
 
     pub(crate) async fn list_tables(self: Arc<Self>, call: Call, input: ListTables) -> Result<ListTablesOutput, Error> {
@@ -296,14 +305,28 @@ impl DynamoDb {
         Ok(ListTablesOutput { table_names: names, last_evaluated_table_name })
     }
 
+    /// Forgets a table; what it had is removed in the background.
+    pub(crate) fn drop_table(
+        &self,
+        tx: &cauce_store::Tx,
+        table_key: &bytes::Bytes,
+        table: &Table,
+    ) -> Result<(), Error> {
+        tx.clear(table_key.clone());
+        tx.clear(keys::kept_history(table.number));
+        tx.clear_range(keys::totals(table.number));
+        table.indexes.iter().for_each(|index| tx.clear(keys::backfill(table.number, index.id)));
+        Ok(tx.set_record(keys::dropped(table.number, TABLE_ITSELF), &Dropped { name: table.name.clone() })?)
+    }
+
     pub(crate) async fn delete_table(self: Arc<Self>, call: Call, input: NamedTable) -> Result<TableChanged, Error> {
         let id = table_id(&call, &input.table_name)?;
         let (table_key, now) = (keys::table(&id), self.env.now());
         let table = self
             .db
             .transact(async |tx| {
-                let seen = self.catalog.load(&tx, &table_key, |_| Ok(Vec::new())).await;
-                let table = seen.map_err(|error| named(error, &id))?.table;
+                let table = tx.get_record::<Table>(&table_key).await?.ok_or_else(|| named(Error::NoTable, &id))?;
+                check_arrived(&table)?;
                 if table.deletion_protection {
                     return Err(Error::invalid(format!(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
@@ -311,12 +334,16 @@ impl DynamoDb {
                         id.name
                     )));
                 }
-                tx.clear(table_key.clone());
-                tx.clear_range(keys::totals(table.number));
+                if !table.past.copies.is_empty() {
+                    return Err(Error::InUse(format!(
+                        "Attempt to change a resource which is still in use: Table is being copied to a backup or another \
+                         table: {}",
+                        id.name
+                    )));
+                }
+                self.drop_table(&tx, &table_key, &table)?;
                 tx.clear(keys::expiring(table.number, table.ttl_queue));
-                end_stream(&tx, &id, &mut Table::clone(&table), now).await?;
-                table.indexes.iter().for_each(|index| tx.clear(keys::backfill(table.number, index.id)));
-                tx.set_record(keys::dropped(table.number, TABLE_ITSELF), &Dropped { name: id.name.clone() })?;
+                end_stream(&tx, &id, &mut table.clone(), now).await?;
                 Ok(table)
             })
             .await?;

@@ -8,6 +8,7 @@ use cauce_wire::Input;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::backup::check_arrived;
 use crate::error::Error;
 use crate::keys::{self, TableId};
 use crate::model::{Backfill, BillingMode, Dropped, KeyAttribute, Scope, Table, Throughput};
@@ -144,6 +145,7 @@ impl UpdateTable {
             ));
         }
         schema::check_indexes(&table.indexes)?;
+        schema::check_all_used(&defined, &table.key, table.indexes.iter().map(|index| &index.key))?;
         let used = |attribute: &KeyAttribute| {
             table.key.has(&attribute.name) || table.indexes.iter().any(|index| index.key.has(&attribute.name))
         };
@@ -254,6 +256,7 @@ impl DynamoDb {
     async fn update_in(&self, tx: &Tx, id: &TableId, input: &UpdateTable, now: Timestamp) -> Result<(), Error> {
         let key = keys::table(id);
         let mut table = tx.get_record::<Table>(&key).await?.ok_or(Error::NoTable)?;
+        check_arrived(&table)?;
         let building = table.indexes.iter().any(|index| index.backfilling);
         let jobs = input.apply(&mut table, now)?;
         if let Some(wish) = &input.stream_specification {

@@ -210,27 +210,35 @@ impl Record for Remembered {
 }
 
 /// A token with the fingerprint of its request.
-struct Token {
-    id: TokenId,
-    fingerprint: [u8; 32],
+pub(crate) struct Token {
+    pub(crate) id: TokenId,
+    pub(crate) fingerprint: [u8; 32],
 }
 
 /// One action, ready to be done.
-struct Step {
-    verb: Verb,
-    id: TableId,
-    table_key: Bytes,
-    change: Change,
-    old_on_failure: bool,
+pub(crate) struct Step {
+    pub(crate) id: TableId,
+    pub(crate) table_key: Bytes,
+    pub(crate) change: Change,
+    /// Whether its condition is that there is no such item yet, as PartiQL inserts.
+    pub(crate) inserts: bool,
+    pub(crate) old_on_failure: bool,
 }
 
 /// What a transaction did.
-struct Done {
+pub(crate) struct Done {
     /// By table.
-    spent: BTreeMap<String, Spent>,
+    pub(crate) spent: BTreeMap<String, Spent>,
     metrics: BTreeMap<String, Vec<ItemCollectionMetrics>>,
     /// Whether it was done before under the same token, and only read this time.
     repeated: bool,
+}
+
+impl Done {
+    /// What its units were spent on.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.repeated { Kind::TransactionRead } else { Kind::TransactionWrite }
+    }
 }
 
 fn step(call: &Call, (verb, wish): (Verb, Wish)) -> Result<Step, Error> {
@@ -251,7 +259,7 @@ fn step(call: &Call, (verb, wish): (Verb, Wish)) -> Result<Step, Error> {
         }
     };
     let old_on_failure = wish.return_values_on_condition_check_failure.as_deref() == Some("ALL_OLD");
-    Ok(Step { verb, table_key: keys::table(&id), id, change, old_on_failure })
+    Ok(Step { table_key: keys::table(&id), id, change, inserts: false, old_on_failure })
 }
 
 impl DynamoDb {
@@ -267,17 +275,21 @@ impl DynamoDb {
         self.may_transact(&call, &wishes).await?;
         let token = input.client_request_token.map(|token| token_of(&call, token, &wishes)).transpose()?;
         let steps: Vec<Step> = wishes.into_iter().map(|wish| step(&call, wish)).collect::<Result<_, _>>()?;
-        let now = self.env.now();
-        let done = self.db.transact(async |tx| self.transact_in(&tx, &steps, token.as_ref(), now).await).await;
-        let done = done.map_err(|error| match error {
-            Error::Conflict => Error::Canceled(steps.iter().map(|_| conflict()).collect()),
-            other => other,
-        })?;
-        let kind = if done.repeated { Kind::TransactionRead } else { Kind::TransactionWrite };
-        let consumed = done.spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, kind));
+        let done = self.transact(&steps, token.as_ref()).await?;
+        let consumed = done.spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, done.kind()));
         Ok(TransactWriteOutput {
             consumed_capacity: (wanted != Wanted::None).then(|| consumed.collect()),
             item_collection_metrics: metrics.then_some(done.metrics),
+        })
+    }
+
+    /// Does all steps in one commit, or none.
+    pub(crate) async fn transact(&self, steps: &[Step], token: Option<&Token>) -> Result<Done, Error> {
+        let now = self.env.now();
+        let done = self.db.transact(async |tx| self.transact_in(&tx, steps, token, now).await).await;
+        done.map_err(|error| match error {
+            Error::Conflict => Error::Canceled(steps.iter().map(|_| conflict()).collect()),
+            other => other,
         })
     }
 
@@ -326,10 +338,12 @@ impl DynamoDb {
             return Err(Error::Canceled(reasons));
         }
         check_size(&decided)?;
+        let at = self.moment();
         for (((step, table), row), (old, decision)) in steps.iter().zip(&tables).zip(&rows).zip(decided) {
-            let spent = self.write_decided(tx, table, row, old.as_ref(), &decision).await?;
+            let spent = self.write_decided(tx, table, row, (old.as_ref(), at), &decision).await?;
             done.spent.entry(step.id.name.clone()).or_default().add(&spent.doubled());
-            if let Some(metrics) = ItemCollectionMetrics::of(table, &step.change).filter(|_| step.verb != Verb::Check) {
+            let checks = matches!(step.change.action, Action::Check { .. });
+            if let Some(metrics) = ItemCollectionMetrics::of(table, &step.change).filter(|_| !checks) {
                 done.metrics.entry(step.id.name.clone()).or_default().push(metrics);
             }
         }
@@ -356,6 +370,9 @@ fn conflict() -> CancellationReason {
 /// Why a step is refused, as a reason; errors that are no reason go on.
 fn reason(step: &Step, refusal: Refusal, old: Option<Item>) -> Result<CancellationReason, Error> {
     match refusal {
+        Refusal::Condition if step.inserts => {
+            Ok(CancellationReason { code: "DuplicateItem", message: Some(Error::Duplicate.to_string()), item: None })
+        }
         Refusal::Condition => Ok(CancellationReason {
             code: "ConditionalCheckFailed",
             message: Some(Error::ConditionFailed(None).to_string()),

@@ -63,16 +63,17 @@ pub(crate) struct TransactGetOutput {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Response {
+pub(crate) struct Response {
     #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<Item>,
+    pub(crate) item: Option<Item>,
 }
 
-struct Wish {
-    id: TableId,
-    table_key: Bytes,
-    key: Item,
-    projection: Option<Projection>,
+/// An item that is wanted.
+pub(crate) struct Wish {
+    pub(crate) id: TableId,
+    pub(crate) table_key: Bytes,
+    pub(crate) key: Item,
+    pub(crate) projection: Option<Projection>,
 }
 
 fn wish(call: &Call, get: Get) -> Result<Wish, Error> {
@@ -92,8 +93,16 @@ impl DynamoDb {
         self.may_get(&call, &input.transact_items).await?;
         let wishes = input.transact_items.into_iter().map(|item| wish(&call, item.get));
         let wishes: Vec<Wish> = wishes.collect::<Result<_, _>>()?;
+        let (responses, spent) = self.get_at_once(&wishes).await?;
+        let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, Kind::TransactionRead));
+        let consumed_capacity = (wanted != Wanted::None).then(|| told.collect());
+        Ok(TransactGetOutput { responses, consumed_capacity })
+    }
+
+    /// The items at one snapshot, and what they cost by table.
+    pub(crate) async fn get_at_once(&self, wishes: &[Wish]) -> Result<(Vec<Response>, BTreeMap<String, Spent>), Error> {
         let rows = loop {
-            if let Some(rows) = self.rows_at_once(&wishes).await? {
+            if let Some(rows) = self.rows_at_once(wishes).await? {
                 break rows;
             }
         };
@@ -109,9 +118,7 @@ impl DynamoDb {
             };
             responses.push(Response { item });
         }
-        let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, Kind::TransactionRead));
-        let consumed_capacity = (wanted != Wanted::None).then(|| told.collect());
-        Ok(TransactGetOutput { responses, consumed_capacity })
+        Ok((responses, spent))
     }
 
     /// Asks policies about each table.

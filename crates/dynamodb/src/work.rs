@@ -1,5 +1,5 @@
 //! What goes on in the background: rows of dropped tables and indexes are removed, new indexes are filled, old tokens forgotten,
-//! streams trimmed.
+//! copies for backups and restored tables made, streams and history trimmed.
 //! Every step is a transaction of bounded size, and rows say what is left to do, so a restart goes on where it was.
 
 use std::sync::Arc;
@@ -63,7 +63,9 @@ impl DynamoDb {
         let removed = self.remove_dropped().await?;
         let forgot = self.forget_tokens(self.env.now()).await?;
         let trimmed = self.trim_streams(self.env.now()).await?;
-        Ok(filled || removed || forgot || trimmed)
+        let copied = self.copy_some().await? | self.export_some().await?;
+        let forgotten = self.trim_history(self.env.now()).await?;
+        Ok(filled || removed || forgot || trimmed || copied || forgotten)
     }
 
     /// Removes some rows of the first table or index that was dropped.
@@ -72,9 +74,14 @@ impl DynamoDb {
         let Some(job) = job else { return Ok(false) };
         let (table, index) = keys::read_dropped(&job.key).map_err(ServiceError::internal)?;
         let ranges = match index {
-            TABLE_ITSELF => {
-                vec![keys::Rows::Items { table }.all(), keys::all_entries(table), keys::all_expiries(table)]
-            }
+            TABLE_ITSELF => vec![
+                keys::Rows::Items { table }.all(),
+                keys::all_entries(table),
+                keys::all_expiries(table),
+                keys::all_history(table),
+                keys::history_moments(table),
+                keys::backup_items_from(table, &[]),
+            ],
             // The number is that of an index or of a queue.
             index => vec![keys::Rows::Entries { table, index }.all(), keys::expiries(table, index)],
         };

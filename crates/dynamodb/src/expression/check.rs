@@ -10,6 +10,15 @@ use super::syntax::{Action, Call, Operand, Source, Test};
 const CONDITIONS: [(&str, usize); 5] =
     [("attribute_exists", 1), ("attribute_not_exists", 1), ("attribute_type", 2), ("begins_with", 2), ("contains", 2)];
 
+/// Refuses a function that is no condition, and too many or too few operands.
+pub(super) fn condition_operands(name: &str, count: usize) -> Result<(), Reason> {
+    match CONDITIONS.iter().find(|(known, _)| *known == name) {
+        None => Err(Reason::UnknownFunction(name.to_owned())),
+        Some((_, expected)) if *expected != count => Err(Reason::OperandCount { name: name.to_owned(), count }),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Functions of updates.
 const UPDATES: [(&str, usize); 2] = [("if_not_exists", 2), ("list_append", 2)];
 

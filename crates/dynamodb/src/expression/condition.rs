@@ -10,7 +10,7 @@ use super::error::{ExpressionError, ExpressionKind, Reason};
 use super::parser;
 use super::path::Path;
 use super::placeholders::Placeholders;
-use super::syntax::{self, Call, Test};
+use super::syntax::{self, Test};
 use super::token::Comparator;
 use crate::number::Number;
 use crate::value::{AttributeValue, Item, ValueType};
@@ -95,68 +95,108 @@ fn compile_single(written: &Test<'_>, placeholders: &mut Placeholders) -> Result
     Ok(match written {
         Test::Any(_) | Test::All(_) | Test::Not(_) => compile(written, placeholders)?,
         Test::Compare(comparator, one, two) => {
-            let (one, two) = (operand(one, placeholders)?, operand(two, placeholders)?);
-            distinct(comparator.symbol(), &one, std::slice::from_ref(&two))?;
-            if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
-                [&one, &two].into_iter().try_for_each(|operand| ordered(comparator.symbol(), operand))?;
-            }
-            Condition::Compare(*comparator, one, two)
+            Condition::compare(*comparator, operand(one, placeholders)?, operand(two, placeholders)?)?
         }
         Test::Between(one, lower, upper) => {
             let one = operand(one, placeholders)?;
-            let bounds = [operand(lower, placeholders)?, operand(upper, placeholders)?];
-            distinct("BETWEEN", &one, &bounds)?;
-            [&one].into_iter().chain(&bounds).try_for_each(|operand| ordered("BETWEEN", operand))?;
-            let [lower, upper] = bounds;
-            check_bounds(&lower, &upper)?;
-            Condition::Between(one, lower, upper)
+            Condition::between(one, operand(lower, placeholders)?, operand(upper, placeholders)?)?
         }
         Test::In(one, list) => {
             let one = operand(one, placeholders)?;
-            let list: Vec<Operand> = list.iter().map(|o| operand(o, placeholders)).collect::<Result<_, _>>()?;
-            if list.len() > IN_OPERANDS_MAX {
-                return Err(Reason::InOperands(list.len()));
-            }
-            distinct("IN", &one, &list)?;
-            Condition::In(one, list)
+            Condition::one_of(one, list.iter().map(|o| operand(o, placeholders)).collect::<Result<_, _>>()?)?
         }
-        Test::Call(call) => function(call, placeholders)?,
+        Test::Call(call) => {
+            let operands = call.operands.iter().map(|o| operand(o, placeholders)).collect::<Result<_, _>>()?;
+            Condition::function(call.name, operands)?
+        }
     })
 }
 
-/// A function that is a condition; `check` has seen to its name and its operands' number.
-fn function(call: &Call<'_>, placeholders: &mut Placeholders) -> Result<Condition, Reason> {
-    let mut operands =
-        call.operands.iter().map(|o| operand(o, placeholders)).collect::<Result<Vec<_>, _>>()?.into_iter();
-    let miscounted = || Reason::OperandCount { name: call.name.to_owned(), count: call.operands.len() };
-    let first = operands.next().ok_or_else(miscounted)?;
-    let path = |operand: Operand, name: &'static str| match operand {
-        Operand::Path(path) => Ok(path),
-        Operand::Value(_) | Operand::Size(_) => Err(Reason::NeedsPath(name)),
-    };
-    match call.name {
-        "attribute_exists" => return Ok(Condition::Exists(path(first, "attribute_exists")?)),
-        "attribute_not_exists" => return Ok(Condition::NotExists(path(first, "attribute_not_exists")?)),
-        _ => {}
+impl Condition {
+    /// A comparison.
+    ///
+    /// # Errors
+    /// An operand compared with itself, or one without an order where it needs one.
+    pub fn compare(comparator: Comparator, one: Operand, two: Operand) -> Result<Condition, Reason> {
+        distinct(comparator.symbol(), &one, std::slice::from_ref(&two))?;
+        if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
+            [&one, &two].into_iter().try_for_each(|operand| ordered(comparator.symbol(), operand))?;
+        }
+        Ok(Condition::Compare(comparator, one, two))
     }
-    let second = operands.next().ok_or_else(miscounted)?;
-    match call.name {
-        "attribute_type" => {
-            distinct("attribute_type", &first, std::slice::from_ref(&second))?;
-            Ok(Condition::Type(first, named_type(&second)?))
+
+    /// `BETWEEN`.
+    ///
+    /// # Errors
+    /// As [`Condition::compare`], and bounds of different types or in the wrong order.
+    pub fn between(one: Operand, lower: Operand, upper: Operand) -> Result<Condition, Reason> {
+        let bounds = [lower, upper];
+        distinct("BETWEEN", &one, &bounds)?;
+        [&one].into_iter().chain(&bounds).try_for_each(|operand| ordered("BETWEEN", operand))?;
+        let [lower, upper] = bounds;
+        check_bounds(&lower, &upper)?;
+        Ok(Condition::Between(one, lower, upper))
+    }
+
+    /// `IN`.
+    ///
+    /// # Errors
+    /// More than [`IN_OPERANDS_MAX`] operands, the first one among them.
+    pub fn one_of(one: Operand, list: Vec<Operand>) -> Result<Condition, Reason> {
+        if list.len() > IN_OPERANDS_MAX {
+            return Err(Reason::InOperands(list.len()));
         }
-        "begins_with" => {
-            distinct("begins_with", &first, std::slice::from_ref(&second))?;
-            let text =
-                |operand: &Operand| typed("begins_with", operand, |kind| matches!(kind, ValueType::S | ValueType::B));
-            [&first, &second].into_iter().try_for_each(text)?;
-            Ok(Condition::BeginsWith(first, second))
+        distinct("IN", &one, &list)?;
+        Ok(Condition::In(one, list))
+    }
+
+    /// A function that is a condition.
+    ///
+    /// # Errors
+    /// A function that is none, too few operands or too many, and operands that do not suit it.
+    pub fn function(name: &str, operands: Vec<Operand>) -> Result<Condition, Reason> {
+        check::condition_operands(name, operands.len())?;
+        let mut operands = operands.into_iter();
+        let miscounted = || Reason::OperandCount { name: name.to_owned(), count: 0 };
+        let first = operands.next().ok_or_else(miscounted)?;
+        let path = |operand: Operand, name: &'static str| match operand {
+            Operand::Path(path) => Ok(path),
+            Operand::Value(_) | Operand::Size(_) => Err(Reason::NeedsPath(name)),
+        };
+        match name {
+            "attribute_exists" => return Ok(Condition::Exists(path(first, "attribute_exists")?)),
+            "attribute_not_exists" => return Ok(Condition::NotExists(path(first, "attribute_not_exists")?)),
+            _ => {}
         }
-        "contains" => {
-            distinct("contains", &first, std::slice::from_ref(&second))?;
-            Ok(Condition::Contains(first, second))
+        let second = operands.next().ok_or_else(miscounted)?;
+        match name {
+            "attribute_type" => {
+                distinct("attribute_type", &first, std::slice::from_ref(&second))?;
+                Ok(Condition::Type(first, named_type(&second)?))
+            }
+            "begins_with" => {
+                distinct("begins_with", &first, std::slice::from_ref(&second))?;
+                let suits = |kind| matches!(kind, ValueType::S | ValueType::B);
+                [&first, &second].into_iter().try_for_each(|operand| typed("begins_with", operand, suits))?;
+                Ok(Condition::BeginsWith(first, second))
+            }
+            "contains" => {
+                distinct("contains", &first, std::slice::from_ref(&second))?;
+                Ok(Condition::Contains(first, second))
+            }
+            other => Err(Reason::UnknownFunction(other.to_owned())),
         }
-        other => Err(Reason::UnknownFunction(other.to_owned())),
+    }
+}
+
+impl Operand {
+    /// `size` of an operand.
+    ///
+    /// # Errors
+    /// A value that has none.
+    pub fn size(of: Operand) -> Result<Operand, Reason> {
+        typed("size", &of, |kind| !matches!(kind, ValueType::N | ValueType::Bool | ValueType::Null))?;
+        Ok(Operand::Size(Box::new(of)))
     }
 }
 
@@ -169,9 +209,7 @@ fn operand(written: &syntax::Operand<'_>, placeholders: &mut Placeholders) -> Re
             let Some(first) = call.operands.first() else {
                 return Err(Reason::OperandCount { name: call.name.to_owned(), count: 0 });
             };
-            let of = operand(first, placeholders)?;
-            typed("size", &of, |kind| !matches!(kind, ValueType::N | ValueType::Bool | ValueType::Null))?;
-            Operand::Size(Box::new(of))
+            Operand::size(operand(first, placeholders)?)?
         }
     })
 }

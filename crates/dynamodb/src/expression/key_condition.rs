@@ -43,6 +43,14 @@ impl KeyTest {
     }
 }
 
+impl KeyTest {
+    /// Whether a key of this type can be tested so: values of its type, none of them empty.
+    pub(crate) fn suits(&self, kind: ValueType) -> bool {
+        let whole = !matches!(self, KeyTest::BeginsWith(_));
+        self.values().all(|value| suits(("", kind), value, whole).is_ok())
+    }
+}
+
 /// A key condition: at most one test an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyCondition {
@@ -70,6 +78,16 @@ impl KeyCondition {
         let mut tests = Vec::new();
         collect(condition, &mut tests)?;
         Ok(KeyCondition { tests })
+    }
+
+    /// The condition of these tests, one an attribute.
+    pub(crate) fn of_tests(tests: Vec<(String, KeyTest)>) -> KeyCondition {
+        KeyCondition { tests }
+    }
+
+    /// The test of an attribute.
+    pub(crate) fn test_of(&self, attribute: &str) -> Option<&KeyTest> {
+        self.tests.iter().find(|(tested, _)| tested == attribute).map(|(_, test)| test)
     }
 
     /// The attributes that it tests.

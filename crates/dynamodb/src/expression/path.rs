@@ -31,6 +31,21 @@ impl Path {
         Path { attribute: attribute.into(), steps: Vec::new() }
     }
 
+    /// The name that its last named step gives, with the indexes behind it: `c[3]` of `a.b.c[3]`.
+    pub(super) fn column(&self) -> String {
+        let named = self.steps.iter().rposition(|step| matches!(step, Step::Name(_)));
+        let mut name = match named.and_then(|at| self.steps.get(at)) {
+            Some(Step::Name(name)) => name.clone(),
+            _ => self.attribute.clone(),
+        };
+        for step in self.steps.iter().skip(named.map_or(0, |at| at + 1)) {
+            if let Step::Index(index) = step {
+                name.push_str(&format!("[{index}]"));
+            }
+        }
+        name
+    }
+
     /// What stands there in `item`.
     pub fn find<'a>(&self, item: &'a Item) -> Option<&'a AttributeValue> {
         self.steps.iter().try_fold(item.get(&self.attribute)?, |value, step| match (value, step) {

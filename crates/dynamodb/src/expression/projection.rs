@@ -13,7 +13,16 @@ use crate::value::{AttributeValue, Item};
 #[derive(Clone, Debug)]
 pub struct Projection {
     paths: Vec<Path>,
-    tree: BTreeMap<String, PathTree<()>>,
+    shape: Shape,
+}
+
+/// What becomes of the parts.
+#[derive(Clone, Debug)]
+enum Shape {
+    /// They stay where they are.
+    Tree(BTreeMap<String, PathTree<()>>),
+    /// Each is an attribute of its own, of this name.
+    Columns(Vec<String>),
 }
 
 /// Parses a `ProjectionExpression`.
@@ -37,7 +46,23 @@ impl Projection {
     pub fn of(paths: Vec<Path>) -> Result<Projection, ExpressionError> {
         let tree = PathTree::of(paths.iter().map(|path| (path.clone(), ())).collect())
             .map_err(|reason| ExpressionError::Invalid { kind: ExpressionKind::Projection, reason })?;
-        Ok(Projection { paths, tree })
+        Ok(Projection { paths, shape: Shape::Tree(tree) })
+    }
+
+    /// The parts at these paths, each as an attribute that is named as its path ends: what PartiQL selects.
+    ///
+    /// # Errors
+    /// The name that two paths end with.
+    pub fn columns(paths: Vec<Path>) -> Result<Projection, String> {
+        let mut names: Vec<String> = Vec::with_capacity(paths.len());
+        for path in &paths {
+            let name = path.column();
+            if names.contains(&name) {
+                return Err(name);
+            }
+            names.push(name);
+        }
+        Ok(Projection { paths, shape: Shape::Columns(names) })
     }
 
     /// The paths, in the order in which they are written.
@@ -47,7 +72,13 @@ impl Projection {
 
     /// What `item` has of it. Elements of lists close up.
     pub fn project(&self, item: &Item) -> Item {
-        project_map(&self.tree, item)
+        match &self.shape {
+            Shape::Tree(tree) => project_map(tree, item),
+            Shape::Columns(names) => {
+                let columns = names.iter().zip(&self.paths);
+                columns.filter_map(|(name, path)| Some((name.clone(), path.find(item)?.clone()))).collect()
+            }
+        }
     }
 }
 

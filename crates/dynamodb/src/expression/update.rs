@@ -58,10 +58,13 @@ pub struct Updated {
     pub item: Item,
     /// Whether it makes an item where there was none: removing alone does not.
     pub creates: bool,
-    /// What was touched, as it was before: `UPDATED_OLD`.
-    pub old: Item,
-    /// What was touched, as it is now: `UPDATED_NEW`.
-    pub new: Item,
+    /// Where the values that were written stand now.
+    pub written: Vec<Path>,
+}
+
+/// What an item has at some paths, none of which leads into another.
+pub fn at_paths(paths: Vec<Path>, item: &Item) -> Item {
+    Projection::of(paths).map(|projection| projection.project(item)).unwrap_or_default()
 }
 
 /// Parses an `UpdateExpression`.
@@ -102,11 +105,7 @@ fn change(section: Section, source: &Source<'_>, placeholders: &mut Placeholders
     match source {
         Source::Nothing => Ok(Change::Remove),
         Source::Sum(one, sign, two) => {
-            let (one, two) = (operand(one, placeholders)?, operand(two, placeholders)?);
-            let operator = if *sign == Sign::Plus { "+" } else { "-" };
-            typed(operator, ValueType::N, &one)?;
-            typed(operator, ValueType::N, &two)?;
-            Ok(if *sign == Sign::Plus { Change::Plus(one, two) } else { Change::Minus(one, two) })
+            Change::sum(operand(one, placeholders)?, *sign == Sign::Minus, operand(two, placeholders)?)
         }
         Source::Operand(syntax::Operand::Value(key)) if section != Section::Set => {
             let value = placeholders.value(key)?;
@@ -136,15 +135,38 @@ fn operand(written: &syntax::Operand<'_>, placeholders: &mut Placeholders) -> Re
     };
     let (one, two) = (operand(one, placeholders)?, operand(two, placeholders)?);
     if call.name == "list_append" {
-        typed("list_append", ValueType::L, &one)?;
-        typed("list_append", ValueType::L, &two)?;
-        return Ok(Operand::ListAppend(Box::new(one), Box::new(two)));
+        return Operand::list_append(one, two);
     }
     let Operand::Path(path) = one else { return Err(Reason::NeedsPath("if_not_exists")) };
     if matches!(&two, Operand::Path(other) if *other == path) {
         return Err(Reason::SameOperand { operator: "if_not_exists", path });
     }
     Ok(Operand::IfNotExists(path, Box::new(two)))
+}
+
+impl Operand {
+    /// `list_append`.
+    ///
+    /// # Errors
+    /// A value that is no list.
+    pub fn list_append(one: Operand, two: Operand) -> Result<Operand, Reason> {
+        typed("list_append", ValueType::L, &one)?;
+        typed("list_append", ValueType::L, &two)?;
+        Ok(Operand::ListAppend(Box::new(one), Box::new(two)))
+    }
+}
+
+impl Change {
+    /// Replaces what is there by a sum or a difference.
+    ///
+    /// # Errors
+    /// A value that is no number.
+    pub fn sum(one: Operand, minus: bool, two: Operand) -> Result<Change, Reason> {
+        let operator = if minus { "-" } else { "+" };
+        typed(operator, ValueType::N, &one)?;
+        typed(operator, ValueType::N, &two)?;
+        Ok(if minus { Change::Minus(one, two) } else { Change::Plus(one, two) })
+    }
 }
 
 /// Refuses a value of another type.
@@ -285,9 +307,7 @@ impl Update {
         if self.actions.iter().any(too_deep) {
             return Err(ExpressionError::Nesting(ValueError::Nesting));
         }
-        let old = Projection::of(self.paths().cloned().collect())?.project(item);
-        let new = Projection::of(written)?.project(&after);
-        Ok(Updated { item: after, creates, old, new })
+        Ok(Updated { item: after, creates, written })
     }
 }
 

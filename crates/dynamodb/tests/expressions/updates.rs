@@ -1,5 +1,7 @@
 //! What updates make of items.
 
+use cauce_dynamodb::expression::at_paths;
+
 use crate::request::{item, update};
 
 const VALUES: &str = r#"{
@@ -157,8 +159,10 @@ fn an_item_that_does_not_exist_is_made_by_what_gives_values() {
 fn what_was_touched_is_told_before_and_after() {
     let before = r#"{"p":{"S":"k"},"a":{"M":{"b":{"N":"1"},"c":{"N":"2"}}},"l":{"L":[{"N":"0"},{"N":"1"},{"N":"2"}]},"s":{"SS":["a"]},"r":{"S":"r"}}"#;
     let check = |text: &str, old: &str, new: &str| {
-        let updated = update(text, VALUES).unwrap().apply(&item(before), true).unwrap();
-        assert_eq!((updated.old, updated.new), (item(old), item(new)), "{text}");
+        let update = update(text, VALUES).unwrap();
+        let updated = update.apply(&item(before), true).unwrap();
+        assert_eq!(at_paths(update.paths().cloned().collect(), &item(before)), item(old), "{text}");
+        assert_eq!(at_paths(updated.written, &updated.item), item(new), "{text}");
     };
     check("SET z = :n", "{}", r#"{"z":{"N":"4"}}"#);
     check("SET a.b = :n", r#"{"a":{"M":{"b":{"N":"1"}}}}"#, r#"{"a":{"M":{"b":{"N":"4"}}}}"#);
