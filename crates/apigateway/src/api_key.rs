@@ -27,6 +27,8 @@ pub(crate) const API_KEYS_MAX: usize = 10_000;
 pub(crate) const KEY_CHARS_MIN: usize = 20;
 /// How long the value of a key may be, in characters.
 pub(crate) const KEY_CHARS_MAX: usize = 128;
+/// How long the name of a key may be, in characters.
+pub(crate) const NAME_CHARS_MAX: usize = 1_024;
 /// What values that are made up consist of.
 const VALUE_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -108,7 +110,16 @@ pub(crate) fn no_key() -> Error {
     Error::missing("Invalid API Key identifier specified")
 }
 
-fn check_value(value: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: Option<&str>) -> Result<(), Error> {
+    match name.map(|name| name.chars().count()) {
+        Some(count) if count > NAME_CHARS_MAX => {
+            Err(Error::bad(format!("API Key name must have at most {NAME_CHARS_MAX} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_value(value: &str) -> Result<(), Error> {
     match value.chars().count() {
         count if count < KEY_CHARS_MIN => {
             Err(Error::bad(format!("API Key value should be at least {KEY_CHARS_MIN} characters")))
@@ -139,9 +150,7 @@ impl ApiGateway {
         input: &CreateApiKey,
     ) -> Result<ApiKey, Error> {
         check_description(input.description.as_deref())?;
-        if input.name.as_ref().is_some_and(|name| name.chars().count() > 1_024) {
-            return Err(Error::bad("API Key name must have at most 1024 characters"));
-        }
+        check_name(input.name.as_deref())?;
         let made_up = || self.env.entropy().text(VALUE_ALPHABET, 40);
         let value = input.value.clone().filter(|value| !value.is_empty()).unwrap_or_else(made_up);
         check_value(&value)?;
@@ -231,6 +240,7 @@ impl ApiGateway {
             .transact(async |tx| {
                 let mut key = self.api_key(&tx, &place, id).await?;
                 change(&mut key)?;
+                check_name(key.name.as_deref())?;
                 check_description(key.description.as_deref())?;
                 key.last_updated_date = now;
                 tx.set_record(keys::api_key(&place, id), &key)?;

@@ -82,7 +82,7 @@ impl Located for OneModel {
     }
 }
 
-fn no_model(name: &str) -> Error {
+pub(crate) fn no_model(name: &str) -> Error {
     Error::missing(format!("Invalid model name specified: {name}"))
 }
 

@@ -21,6 +21,7 @@
 //! |---|---|---|
 //! | 0x0B80 | account, region, plan, key, day on which the quota's period began | requests, a counter |
 //! | 0x0B81 | account, region, plan, key, day | requests, a counter |
+//! | 0x0B82 | account, region, plan, key, day on which the quota's period began | what was granted besides the quota |
 
 use bytes::Bytes;
 use cauce_core::{Account, Region};
@@ -40,6 +41,7 @@ pub(crate) const KEY_PLAN: Kind = Kind::new(0x0B0B);
 pub(crate) const ACCOUNT: Kind = Kind::new(0x0B0C);
 pub(crate) const USAGE: Kind = Kind::new(0x0B80);
 pub(crate) const DAILY_USAGE: Kind = Kind::new(0x0B81);
+pub(crate) const EXTENSION: Kind = Kind::new(0x0B82);
 
 /// The rows of a range.
 pub(crate) type Range = (Bytes, Bytes);
@@ -158,4 +160,9 @@ pub(crate) fn usage(place: &Place, plan: &str, key: &str, day: i64) -> Bytes {
 /// How many requests a key has made under a plan on a day (of 1970).
 pub(crate) fn daily_usage(place: &Place, plan: &str, key: &str, day: i64) -> Bytes {
     place.key(DAILY_USAGE).str(plan).str(key).u64(day.unsigned_abs()).build()
+}
+
+/// What a key was granted under a plan besides the quota of the period that began on `day` (of 1970).
+pub(crate) fn extension(place: &Place, plan: &str, key: &str, day: i64) -> Bytes {
+    place.key(EXTENSION).str(plan).str(key).u64(day.unsigned_abs()).build()
 }

@@ -19,12 +19,14 @@
 
 mod account;
 mod api_key;
+mod api_key_import;
 mod authorizer;
 mod body_model;
 mod deployed;
 mod deployment;
 mod error;
 mod execution;
+mod export;
 mod gateway_response;
 mod import;
 mod integration;
@@ -32,6 +34,7 @@ mod keys;
 mod mapping;
 mod method;
 mod model;
+mod model_template;
 mod openapi;
 mod page;
 mod patch;
@@ -46,6 +49,7 @@ mod usage;
 mod usage_plan;
 mod usage_plan_key;
 mod vtl;
+mod yaml;
 
 pub use error::Error;
 pub use execution::Gateway;

@@ -547,6 +547,19 @@ pub(crate) struct QuotaSettings {
     pub(crate) period: QuotaPeriod,
 }
 
+/// What a key was granted besides the quota of one period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extension {
+    /// Requests more than the quota; negative for fewer.
+    pub(crate) requests: i64,
+    /// The day, of 1970, from which on it counts.
+    pub(crate) day: i64,
+}
+
+impl Record for Extension {
+    const VERSION: u8 = 1;
+}
+
 /// A key's place in a usage plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -198,13 +198,16 @@ pub fn api(gateway: Arc<ApiGateway>) -> Api<ApiGateway> {
     let api = crate::method::operations(api);
     let api = crate::integration::operations(api);
     let api = crate::body_model::operations(api);
+    let api = crate::model_template::operations(api);
     let api = crate::request_validator::operations(api);
     let api = crate::authorizer::operations(api);
     let api = crate::tag::operations(api);
     let api = crate::deployment::operations(api);
     let api = crate::stage::operations(api);
+    let api = crate::export::operations(api);
     let api = crate::gateway_response::operations(api);
     let api = crate::api_key::operations(api);
+    let api = crate::api_key_import::operations(api);
     let api = crate::usage_plan::operations(api);
     let api = crate::usage_plan_key::operations(api);
     let api = crate::usage::operations(api);

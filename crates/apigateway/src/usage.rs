@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::keys::{self, Place};
-use crate::model::{QuotaPeriod, QuotaSettings, UsagePlan, UsagePlanKey};
+use crate::model::{Extension, QuotaPeriod, QuotaSettings, UsagePlan, UsagePlanKey};
 use crate::page::Wanted;
+use crate::patch::{PatchOperation, REPLACE, Supported, apply};
 use crate::service::{ApiGateway, Located, at};
 use crate::usage_plan_key::KEYS_PER_PLAN_MAX;
 
@@ -46,6 +47,24 @@ impl Located for GetUsage {
     }
 }
 
+/// AWS: *UpdateUsage*.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpdateUsage {
+    plan_id: String,
+    key_id: String,
+    #[serde(default)]
+    patch_operations: Vec<PatchOperation>,
+}
+
+impl Input for UpdateUsage {}
+
+impl Located for UpdateUsage {
+    fn location(&self) -> String {
+        format!("/usageplans/{}/keys/{}/usage", self.plan_id, self.key_id)
+    }
+}
+
 /// AWS: *Usage*. For every key, for every day, what was used and what was left at its end.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +95,12 @@ fn period_start(period: QuotaPeriod, day: i64) -> i64 {
     }
 }
 
+/// A day as answers show it.
+fn date_of(day: i64) -> String {
+    let at = jiff::Timestamp::from_second(day.saturating_mul(DAY_S)).unwrap_or_default();
+    at.strftime("%Y-%m-%d").to_string()
+}
+
 /// The day that a date in the form `2026-11-27` is.
 fn day_named(name: &str, date: Option<&String>) -> Result<i64, Error> {
     let date = date.map_or("", String::as_str);
@@ -95,12 +120,15 @@ impl ApiGateway {
         key: &str,
     ) -> Result<bool, StoreError> {
         let day = day_of(self.env.now());
-        let period = keys::usage(place, &plan.id, key, period_start(quota.period, day));
+        let start = period_start(quota.period, day);
+        let period = keys::usage(place, &plan.id, key, start);
+        let extension = keys::extension(place, &plan.id, key, start);
         let daily = keys::daily_usage(place, &plan.id, key, day);
         let limit = quota.limit;
         self.db
             .transact(async |tx| {
-                if tx.get_counter(&period).await? >= limit {
+                let granted = tx.get_record::<Extension>(&extension).await?.map_or(0, |granted| granted.requests);
+                if tx.get_counter(&period).await? >= limit.saturating_add(granted) {
                     return Ok(false);
                 }
                 tx.add(period.clone(), 1)?;
@@ -151,27 +179,72 @@ impl ApiGateway {
         last: i64,
     ) -> Result<Vec<[i64; 2]>, Error> {
         let tx = self.db.begin();
-        let (mut days, mut period, mut used_in_period) = (Vec::new(), i64::MIN, 0);
+        let (mut days, mut period, mut used_in_period, mut extension) = (Vec::new(), i64::MIN, 0, None);
         for day in period_start(quota.period, first)..=last {
             let used = tx.get_counter(&keys::daily_usage(place, plan, key, day)).await?;
             if period_start(quota.period, day) != period {
                 (period, used_in_period) = (period_start(quota.period, day), 0);
+                extension = tx.get_record::<Extension>(&keys::extension(place, plan, key, period)).await?;
             }
             used_in_period += used;
+            let granted = extension.filter(|granted| granted.day <= day).map_or(0, |granted| granted.requests);
             if day >= first {
-                days.push([used, (quota.limit - used_in_period).max(0)]);
+                days.push([used, quota.limit.saturating_add(granted).saturating_sub(used_in_period).max(0)]);
             }
         }
         Ok(days)
     }
+
+    /// Sets how many requests a key has left in the period that runs.
+    pub(crate) async fn update_usage(self: Arc<Self>, call: Call, input: UpdateUsage) -> Result<Usage, Error> {
+        let mut remaining = None;
+        apply(&mut remaining, &input.patch_operations, PATCHES, |remaining, patch| {
+            let number = patch.number()?;
+            if number < 0 {
+                return Err(Error::bad("Usage Plan remaining quota must not be negative"));
+            }
+            *remaining = Some(number);
+            Ok(())
+        })?;
+        let (place, plan, key) = (Place::of(&call), &input.plan_id, &input.key_id);
+        let day = day_of(self.env.now());
+        let quota = self
+            .db
+            .transact(async |tx| {
+                let quota = self.usage_plan(&tx, &place, plan).await?.quota;
+                self.plan_key(&tx, &place, plan, key).await?;
+                let quota = quota.ok_or_else(|| Error::bad(format!("Usage Plan {plan} does not have a quota")))?;
+                if let Some(remaining) = remaining {
+                    let start = period_start(quota.period, day);
+                    let used = tx.get_counter(&keys::usage(&place, plan, key, start)).await?;
+                    let requests = used.saturating_add(remaining).saturating_sub(quota.limit);
+                    tx.set_record(keys::extension(&place, plan, key, start), &Extension { requests, day })?;
+                }
+                Ok::<_, Error>(quota)
+            })
+            .await?;
+        let first = period_start(quota.period, day);
+        let days = self.days(&place, plan, &quota, key, first, day).await?;
+        Ok(Usage {
+            usage_plan_id: plan.clone(),
+            start_date: date_of(first),
+            end_date: date_of(day),
+            position: None,
+            values: BTreeMap::from([(key.clone(), days)]),
+        })
+    }
 }
+
+const PATCHES: Supported = &[("/remaining", REPLACE)];
 
 /// The operations on usage.
 pub(crate) fn operations(api: Api<ApiGateway>) -> Api<ApiGateway> {
     let usage = Operation::new("GetUsage", ApiGateway::get_usage);
     let usage = at(usage, HttpMethod::GET, "/usageplans/{planId}/usage", 200);
     let names = ["keyId", "startDate", "endDate", "position", "limit"];
-    api.operation(names.into_iter().fold(usage, |usage, name| usage.query(name, name)))
+    let update = Operation::new("UpdateUsage", ApiGateway::update_usage);
+    let update = at(update, HttpMethod::PATCH, "/usageplans/{planId}/keys/{keyId}/usage", 200);
+    api.operation(names.into_iter().fold(usage, |usage, name| usage.query(name, name))).operation(update)
 }
 
 #[cfg(test)]

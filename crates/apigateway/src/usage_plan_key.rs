@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::api_key::API_KEYS_MAX;
 use crate::error::Error;
 use crate::keys::{self, Place};
-use crate::model::{ApiKey, UsagePlanKey};
+use crate::model::{ApiKey, ApiStage, UsagePlanKey};
 use crate::page::{Page, Wanted};
 use crate::service::{ApiGateway, Located, at};
 use crate::usage_plan::PLANS_PER_KEY_MAX;
 
 /// Keys of one usage plan: the clearing of a plan is one commit.
 pub(crate) const KEYS_PER_PLAN_MAX: usize = 5_000;
+
+/// The one type of keys that plans have.
+const KEY_TYPE: &str = "API_KEY";
 
 /// AWS: *CreateUsagePlanKey*.
 #[derive(Clone, Debug, Deserialize)]
@@ -98,49 +101,54 @@ impl ApiGateway {
         call: Call,
         input: CreateUsagePlanKey,
     ) -> Result<PlanKeyShown, Error> {
-        let kind = input.key_type.unwrap_or_default();
-        if kind != "API_KEY" {
-            return Err(Error::bad("Usage plan key type must be one of: [API_KEY]"));
+        if input.key_type.as_deref() != Some(KEY_TYPE) {
+            return Err(Error::bad(format!("Usage plan key type must be one of: [{KEY_TYPE}]")));
         }
-        let (place, plan, id) = (Place::of(&call), &input.plan_id, input.key_id.unwrap_or_default());
+        let (place, id) = (Place::of(&call), input.key_id.unwrap_or_default());
         self.db
             .transact(async |tx| {
-                let wanted = self.usage_plan(&tx, &place, plan).await?;
-                let key = self.api_key(&tx, &place, &id).await?;
-                if tx.get(&keys::plan_key(&place, plan, &id)).await?.is_some() {
-                    return Err(Error::conflict("Usage Plan Key already exists"));
-                }
-                let others = tx.range(RangeReq::new(keys::key_plans(&place, &id), PLANS_PER_KEY_MAX)).await?;
-                if others.len() >= PLANS_PER_KEY_MAX {
-                    return Err(Error::limit("usage plans of an API key", PLANS_PER_KEY_MAX));
-                }
-                // One key at one stage must mean one plan.
-                for row in others {
-                    let other = self.usage_plan(&tx, &place, &keys::plan_of(&row.key)?).await?;
-                    let same = |stage: &&crate::model::ApiStage| {
-                        wanted.api_stages.iter().any(|have| have.api_id == stage.api_id && have.stage == stage.stage)
-                    };
-                    if let Some(stage) = other.api_stages.iter().find(same) {
-                        let (api, stage, other) = (&stage.api_id, &stage.stage, &other.id);
-                        return Err(Error::conflict(format!(
-                            "API Key {id} is already associated with the API Stage {api}:{stage} through the usage plan {other}"
-                        )));
-                    }
-                }
-                let count = tx.snapshot_range(RangeReq::new(keys::plan_keys(&place, plan), KEYS_PER_PLAN_MAX)).await?;
-                if count.len() >= KEYS_PER_PLAN_MAX {
-                    return Err(Error::limit("keys of a usage plan", KEYS_PER_PLAN_MAX));
-                }
-                let row = UsagePlanKey { id: id.clone(), kind: kind.clone() };
-                tx.set_record(keys::plan_key(&place, plan, &id), &row)?;
-                tx.set(keys::key_plan(&place, &id, plan), bytes::Bytes::new());
+                let made = self.join_plan(&tx, &place, &input.plan_id, &id).await?;
                 self.grants_change(&tx, &place);
-                Ok(shown(row, key))
+                Ok(made)
             })
             .await
     }
 
-    async fn plan_key(&self, tx: &Tx, place: &Place, plan: &str, id: &str) -> Result<PlanKeyShown, Error> {
+    /// Puts a key into a plan.
+    pub(crate) async fn join_plan(&self, tx: &Tx, place: &Place, plan: &str, id: &str) -> Result<PlanKeyShown, Error> {
+        let wanted = self.usage_plan(tx, place, plan).await?;
+        let key = self.api_key(tx, place, id).await?;
+        if tx.get(&keys::plan_key(place, plan, id)).await?.is_some() {
+            return Err(Error::conflict("Usage Plan Key already exists"));
+        }
+        let others = tx.range(RangeReq::new(keys::key_plans(place, id), PLANS_PER_KEY_MAX)).await?;
+        if others.len() >= PLANS_PER_KEY_MAX {
+            return Err(Error::limit("usage plans of an API key", PLANS_PER_KEY_MAX));
+        }
+        // One key at one stage must mean one plan.
+        for row in others {
+            let other = self.usage_plan(tx, place, &keys::plan_of(&row.key)?).await?;
+            let same = |stage: &&ApiStage| {
+                wanted.api_stages.iter().any(|have| have.api_id == stage.api_id && have.stage == stage.stage)
+            };
+            if let Some(stage) = other.api_stages.iter().find(same) {
+                let (api, stage, other) = (&stage.api_id, &stage.stage, &other.id);
+                return Err(Error::conflict(format!(
+                    "API Key {id} is already associated with the API Stage {api}:{stage} through the usage plan {other}"
+                )));
+            }
+        }
+        let count = tx.snapshot_range(RangeReq::new(keys::plan_keys(place, plan), KEYS_PER_PLAN_MAX)).await?;
+        if count.len() >= KEYS_PER_PLAN_MAX {
+            return Err(Error::limit("keys of a usage plan", KEYS_PER_PLAN_MAX));
+        }
+        let row = UsagePlanKey { id: id.to_owned(), kind: KEY_TYPE.to_owned() };
+        tx.set_record(keys::plan_key(place, plan, id), &row)?;
+        tx.set(keys::key_plan(place, id, plan), bytes::Bytes::new());
+        Ok(shown(row, key))
+    }
+
+    pub(crate) async fn plan_key(&self, tx: &Tx, place: &Place, plan: &str, id: &str) -> Result<PlanKeyShown, Error> {
         self.usage_plan(tx, place, plan).await?;
         let row = tx.get_record::<UsagePlanKey>(&keys::plan_key(place, plan, id)).await?;
         let row = row.ok_or_else(|| Error::missing("Invalid Usage Plan Key identifier specified"))?;

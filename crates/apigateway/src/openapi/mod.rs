@@ -3,6 +3,7 @@
 //! AWS: API Gateway Developer Guide, "OpenAPI extensions for API Gateway". Everything that is wrong with a document is told at
 //! once, as AWS does.
 
+mod export;
 mod operation;
 mod security;
 
@@ -17,6 +18,7 @@ use crate::method::check_method;
 use crate::model::{Definition, Method, Model, RequestValidator, Texts};
 use crate::request_validator::add_validator;
 use crate::resource::add_resource;
+pub(crate) use export::{Export, Extensions, Served, Version};
 use security::Security;
 
 /// How deep a document may nest.
