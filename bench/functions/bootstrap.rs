@@ -1,8 +1,8 @@
 //! The functions that are measured with: no SDK, no runtime, only the standard library and one connection to the Runtime API.
 //!
-//! The handler's name says what it does: `empty` answers `null`; `log` prints the event's number and the time, and tells whoever
-//! listens at `BENCH_NOTIFY` the number, so that nobody has to poll. Started with a path as its argument, the same program
-//! answers over a Unix socket instead: what a call costs that has nothing in between.
+//! The handler's name says what it does: `empty` answers `null`; `proxy` answers as API Gateway wants it; `log` prints the
+//! event's number and the time, and tells whoever listens at `BENCH_NOTIFY` the number, so that nobody has to poll. Started with
+//! a path as its argument, the same program answers over a Unix socket instead: what a call costs that has nothing in between.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
@@ -22,13 +22,16 @@ fn main() -> Result<()> {
 /// What the function does.
 enum Handler {
     Empty,
+    Proxy,
     Log { listener: Option<TcpStream> },
 }
 
 impl Handler {
     fn from_environment() -> Result<Handler> {
-        if std::env::var("_HANDLER").as_deref() != Ok("log") {
-            return Ok(Handler::Empty);
+        match std::env::var("_HANDLER").as_deref() {
+            Ok("log") => {}
+            Ok("proxy") => return Ok(Handler::Proxy),
+            _ => return Ok(Handler::Empty),
         }
         let Ok(address) = std::env::var("BENCH_NOTIFY") else { return Ok(Handler::Log { listener: None }) };
         let listener = TcpStream::connect(address)?;
@@ -47,7 +50,7 @@ impl Handler {
                 listener.write_all(&number.to_le_bytes())?;
             }
         }
-        Ok("null")
+        Ok(if matches!(self, Handler::Proxy) { r#"{"statusCode":200,"body":"{}"}"# } else { "null" })
     }
 }
 

@@ -50,7 +50,7 @@ impl<'a> Deployment<'a> {
             "Timeout": 30,
             "Environment": { "Variables": variables },
         });
-        self.rest(Method::POST, "/2015-03-31/functions", &input).await
+        self.rest("lambda", Method::POST, "/2015-03-31/functions", &input).await.map(drop)
     }
 
     /// Changes a function's environment, so that its next invocation needs a new process.
@@ -59,17 +59,57 @@ impl<'a> Deployment<'a> {
     /// If the server refuses.
     pub(crate) async fn change(&self, name: &str, generation: usize) -> Result<()> {
         let input = json!({ "Environment": { "Variables": { "GENERATION": generation.to_string() } } });
-        self.rest(Method::PUT, &format!("/2015-03-31/functions/{name}/configuration"), &input).await
+        self.rest("lambda", Method::PUT, &format!("/2015-03-31/functions/{name}/configuration"), &input).await.map(drop)
     }
 
-    async fn rest(&self, method: Method, path: &str, input: &Value) -> Result<()> {
+    /// Deploys a REST API to the stage `bench`: `/function` is a function behind a proxy, `/mock` answers by itself.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub(crate) async fn rest_api(&self, function: &str) -> Result<String> {
+        let api = self.rest("apigateway", Method::POST, "/restapis", &json!({ "name": "bench" })).await?;
+        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let id = text(&api, "id").context("an API has an id")?;
+        let root = text(&api, "rootResourceId").context("an API has a root")?;
+        let permission = json!({
+            "StatementId": "api", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
+            "SourceArn": format!("arn:aws:execute-api:us-east-1:{ACCOUNT}:{id}/*"),
+        });
+        self.rest("lambda", Method::POST, &format!("/2015-03-31/functions/{function}/policy"), &permission).await?;
+        let uri = format!(
+            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{}/invocations",
+            function_arn(function)
+        );
+        for (part, integration) in [
+            ("function", json!({ "type": "AWS_PROXY", "httpMethod": "POST", "uri": uri })),
+            ("mock", json!({ "type": "MOCK", "requestTemplates": { "application/json": "{\"statusCode\": 200}" } })),
+        ] {
+            let path = format!("/restapis/{id}/resources/{root}");
+            let made = self.rest("apigateway", Method::POST, &path, &json!({ "pathPart": part })).await?;
+            let resource = text(&made, "id").context("a resource has an id")?;
+            let method = format!("/restapis/{id}/resources/{resource}/methods/GET");
+            for (path, input) in [
+                (String::new(), json!({ "authorizationType": "NONE" })),
+                ("/responses/200".to_owned(), json!({})),
+                ("/integration".to_owned(), integration),
+                ("/integration/responses/200".to_owned(), json!({})),
+            ] {
+                self.rest("apigateway", Method::PUT, &format!("{method}{path}"), &input).await?;
+            }
+        }
+        let path = format!("/restapis/{id}/deployments");
+        self.rest("apigateway", Method::POST, &path, &json!({ "stageName": "bench" })).await?;
+        Ok(id)
+    }
+
+    async fn rest(&self, service: &'static str, method: Method, path: &str, input: &Value) -> Result<Value> {
         let headers = vec![("content-type", "application/json".to_owned())];
         let body = Bytes::from(serde_json::to_vec(input)?);
-        let answer = self.client.rest("lambda", method, path, headers, body).await?;
+        let answer = self.client.rest(service, method, path, headers, body).await?;
         if !answer.status.is_success() {
             bail!("{path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
-        Ok(())
+        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 
     /// Creates a bus.
@@ -93,7 +133,7 @@ impl<'a> Deployment<'a> {
             let permission = json!({
                 "StatementId": "bench", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com", "SourceArn": arn,
             });
-            self.rest(Method::POST, &format!("/2015-03-31/functions/{name}/policy"), &permission).await?;
+            self.rest("lambda", Method::POST, &format!("/2015-03-31/functions/{name}/policy"), &permission).await?;
         }
         let targets = json!({ "Rule": "bench", "EventBusName": bus, "Targets": [{ "Id": "1", "Arn": target }] });
         let put = self.client.json("events", "AWSEvents.PutTargets", &targets).await?;

@@ -12,6 +12,7 @@ mod deployment;
 mod disk;
 mod echo;
 mod events;
+mod gateway;
 mod invoke;
 mod items;
 mod load;
@@ -60,6 +61,8 @@ enum Subject {
     Events,
     /// Warm and cold invocations of an empty function
     Invoke,
+    /// Requests to a deployed REST API
+    Gateway,
     /// Durable PutEvents a second
     Throughput,
     /// Messages in and out of queues, short ones and long ones
@@ -107,6 +110,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             Subject::Start => start::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Events => events::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Invoke => invoke::measure(&programs, arguments.quick).map(&mut show)?,
+            Subject::Gateway => gateway::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Throughput => throughput::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Queues => queues::measure(&programs, arguments.quick)?.into_iter().for_each(&mut show),
             Subject::Items => items::measure(&programs, arguments.quick).map(&mut show)?,
