@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import functions
+import gateway
 import pytest
 from program import Server
 
@@ -41,6 +42,12 @@ def code(tmp_path_factory):
 def role(server):
     """The ARN of a role that functions of the shared server may have."""
     return functions.create_role(server, "plain")
+
+
+@pytest.fixture(scope="session")
+def log_role(server):
+    """The role as which API Gateway writes logs on the shared server."""
+    return gateway.log_as(server, "gateway-logs")
 
 
 @pytest.fixture

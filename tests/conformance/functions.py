@@ -12,6 +12,11 @@ TRUST_LAMBDA = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
+TRUST_GATEWAY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
 
 def compile_bootstrap(folder):
     """The package of the test function, built anew."""

@@ -3,6 +3,7 @@
 import http.client
 import json
 
+import functions
 from program import ACCOUNT, REGION
 
 
@@ -27,6 +28,14 @@ class Answer:
     @property
     def message(self):
         return self.json().get("message", self.json().get("Message"))
+
+
+def log_as(server, name):
+    """Gives the account a role as which API Gateway writes logs; returns its ARN."""
+    role = functions.create_role(server, name, functions.allow("logs:*"), trust=functions.TRUST_GATEWAY)
+    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+    server.client("apigateway").update_account(patchOperations=patch)
+    return role
 
 
 class Api:

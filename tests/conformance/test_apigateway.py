@@ -2,6 +2,7 @@
 
 import json
 
+import functions
 import pytest
 from errors import refusal
 from program import ACCOUNT, REGION
@@ -452,6 +453,8 @@ def test_responses_that_are_refused(gateway, mocked):
     put(**mocked, statusCode="200")
     assert refusal(put, **mocked, statusCode="200") == conflict("Response already exists for this resource")
     undeclared = {"method.response.header.x": "'1'"}
+    pattern = bad("Invalid selection pattern specified: (")
+    assert refusal(gateway.put_integration_response, **mocked, statusCode="200", selectionPattern="(") == pattern
     got = refusal(gateway.put_integration_response, **mocked, statusCode="200", responseParameters=undeclared)
     assert got == mapping("method.response.header.x", parameter=True)
     assert refusal(gateway.get_method_response, **mocked, statusCode="404") == status
@@ -568,6 +571,7 @@ def test_authorizers_are_kept_and_guarded(gateway, api, method):
             {"type": "REQUEST", "identitySource": None},
             bad("Identity source is required for REQUEST authorizers whose results are cached"),
         ),
+        ({"identityValidationExpression": "["}, bad("Invalid identity validation expression specified: [")),
         ({"type": "COGNITO_USER_POOLS"}, bad("The authorizer type COGNITO_USER_POOLS is not supported by this server")),
     ],
 )
@@ -667,7 +671,20 @@ def test_stages_that_are_refused(gateway, staged, wanted, expect):
     assert refusal(gateway.create_stage, **{**staged, **wanted}) == expect
 
 
-def test_a_stage_is_patched(gateway, staged):
+def test_caches_have_sizes(gateway, staged):
+    sizes = "[0.5, 1.6, 6.1, 13.5, 28.4, 58.2, 118, 237]"
+    of = {"restApiId": staged["restApiId"], "stageName": "two"}
+    deploy = lambda **wanted: gateway.create_deployment(**of, **wanted)
+    stage = lambda **wanted: gateway.create_stage(**of, deploymentId=staged["deploymentId"], **wanted)
+    for operation, place in [(stage, "createStageInput"), (deploy, "createDeploymentInput")]:
+        got = refusal(operation, cacheClusterSize="1")
+        value = f"Value '1' at '{place}.cacheClusterSize' failed to satisfy constraint"
+        assert got == invalid(f"{value}: Member must satisfy enum value set: {sizes}")
+    made = stage(cacheClusterSize="0.5")
+    assert made["cacheClusterEnabled"] is False
+
+
+def test_a_stage_is_patched(gateway, staged, log_role):
     stage = {"restApiId": staged["restApiId"], "stageName": "one"}
     group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:g"
     changed = gateway.update_stage(
@@ -697,6 +714,15 @@ def test_a_stage_is_patched(gateway, staged):
             "Access Log format must contain reference to $context.requestId or $context.extendedRequestId",
         ),
         (patch("replace", "/*/*/caching/enabled", "true"), "caching/enabled is not supported by this server"),
+        (
+            patch("replace", "/*/*/caching/ttlInSeconds", "3601"),
+            "Invalid cache TTL specified: 3601. Must be between 0 and 3600 seconds",
+        ),
+        (
+            patch("replace", "/*/*/caching/unauthorizedCacheControlHeaderStrategy", "PANIC"),
+            "Invalid cache control strategy specified: PANIC. Must be one of: [FAIL_WITH_403, SUCCEED_WITH_RESPONSE_HEADER, "
+            "SUCCEED_WITHOUT_RESPONSE_HEADER]",
+        ),
     ]
     for operation, expect in refused:
         assert refusal(gateway.update_stage, **stage, patchOperations=operation) == bad(expect)
@@ -762,6 +788,8 @@ def test_a_usage_plan_joins_keys_and_stages(gateway, staged, name):
     assert refusal(gateway.create_usage_plan_key, **member)[1] == "ConflictException"
     other = gateway.create_usage_plan(name=name + "-2", apiStages=[stage])
     assert refusal(gateway.create_usage_plan_key, **{**member, "usagePlanId": other["id"]})[1] == "ConflictException"
+    twice = conflict(f"API Stage {staged['restApiId']}:one is already associated with the usage plan")
+    assert refusal(gateway.create_usage_plan, name=name, apiStages=[stage, stage]) == twice
     unknown = missing("Invalid API Key identifier specified")
     assert refusal(gateway.create_usage_plan_key, **{**member, "keyId": "nothing"}) == unknown
     kind = bad("Usage plan key type must be one of: [API_KEY]")
@@ -817,6 +845,13 @@ def test_a_usage_plan_joins_keys_and_stages(gateway, staged, name):
             bad("Usage Plan throttle limits must not be negative"),
         ),
         (
+            {"quota": {"limit": 1, "period": "YEAR"}},
+            invalid(
+                "Value 'YEAR' at 'quota.period' failed to satisfy constraint: Member must satisfy enum value set: "
+                "[DAY, WEEK, MONTH]"
+            ),
+        ),
+        (
             {"apiStages": [{"apiId": "nothing", "stage": "s"}]},
             missing("API Stage not found: nothing:s"),
         ),
@@ -839,21 +874,32 @@ def test_tags(gateway, staged):
     assert gateway.get_stage(restApiId=staged["restApiId"], stageName="one")["tags"] == {"b": "2"}
     wrong = bad("Invalid resource ARN specified: arn:aws:x")
     assert refusal(gateway.get_tags, resourceArn="arn:aws:x") == wrong
+    null = "Value null at 'tagResourceInput.tags' failed to satisfy constraint: Member must not be null"
+    assert refusal(gateway.tag_resource, resourceArn=arn) == invalid(null)
     reserved = bad("Invalid tag key: aws:a. aws: prefixed tag key names are not allowed")
     assert refusal(gateway.tag_resource, resourceArn=arn, tags={"aws:a": "1"}) == reserved
 
 
-def test_the_account(gateway):
+def test_the_account(gateway, server, name, log_role):
     shown = gateway.get_account()
     assert shown["throttleSettings"] == {"burstLimit": 5000, "rateLimit": 10000}
-    changed = gateway.update_account(patchOperations=patch("replace", "/cloudwatchRoleArn", ROLE))
-    assert changed["cloudwatchRoleArn"] == ROLE
+    assert shown["cloudwatchRoleArn"] == log_role
+    changed = gateway.update_account(patchOperations=patch("replace", "/cloudwatchRoleArn", log_role))
+    assert changed["cloudwatchRoleArn"] == log_role
     got = refusal(gateway.update_account, patchOperations=patch("replace", "/throttleSettings/rateLimit", "1"))
     assert got == bad(
         "Invalid patch path  '/throttleSettings/rateLimit' specified for op 'replace'. Must be one of: "
         "[/cloudwatchRoleArn]"
     )
-    assert refusal(gateway.update_account, patchOperations=patch("replace", "/cloudwatchRoleArn", "me"))[0] == 400
+    refused = bad(
+        "The role ARN does not have required permissions configured. Please grant trust permission for API Gateway and add "
+        "the required role policy."
+    )
+    foreign = functions.create_role(server, name + "-foreign", functions.allow("logs:*"))
+    mute = functions.create_role(server, name + "-mute", functions.allow("logs:PutLogEvents"), trust=functions.TRUST_GATEWAY)
+    for role in ["me", f"arn:aws:iam::{ACCOUNT}:user/u", ROLE + "-nobody", foreign, mute]:
+        assert refusal(gateway.update_account, patchOperations=patch("replace", "/cloudwatchRoleArn", role)) == refused
+    assert gateway.get_account()["cloudwatchRoleArn"] == log_role
 
 
 DOCUMENT = {

@@ -696,9 +696,8 @@ def test_http_with_templates_and_a_server_that_is_not_there(api, upstream):
 
 
 def test_an_event_is_put_by_a_session_of_the_role(api, server, name):
-    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
-    role = functions.create_role(server, name, functions.allow("events:PutEvents"), trust=trust)
-    weak = functions.create_role(server, name + "weak", trust=trust)
+    role = functions.create_role(server, name, functions.allow("events:PutEvents"), trust=functions.TRUST_GATEWAY)
+    weak = functions.create_role(server, name + "weak", trust=functions.TRUST_GATEWAY)
     template = '{"Entries": [{"Source": "api", "DetailType": "t", "Detail": "$util.escapeJavaScript($input.body)"}]}'
     answers = {"200": {}, "400": {"selectionPattern": "4\\d\\d"}}
     for path, credentials in [("/may", role), ("/may-not", weak), ("/missing", role + "x")]:
@@ -718,8 +717,7 @@ def test_an_event_is_put_by_a_session_of_the_role(api, server, name):
 def test_a_message_is_sent_to_a_queue_by_path(api, server, name):
     sqs = server.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
-    role = functions.create_role(server, name, functions.allow("sqs:SendMessage"), trust=trust)
+    role = functions.create_role(server, name, functions.allow("sqs:SendMessage"), trust=functions.TRUST_GATEWAY)
     where = api.method("/", "POST")
     api.client.put_integration(
         **where, type="AWS", integrationHttpMethod="POST", credentials=role,
@@ -737,8 +735,7 @@ def test_a_message_is_sent_to_a_queue_by_path(api, server, name):
 
 def test_a_message_is_published_by_action(api, server, name):
     topic = server.client("sns").create_topic(Name=name)["TopicArn"]
-    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
-    role = functions.create_role(server, name, functions.allow("sns:Publish"), trust=trust)
+    role = functions.create_role(server, name, functions.allow("sns:Publish"), trust=functions.TRUST_GATEWAY)
     where = api.method("/", "POST", requestParameters={"method.request.querystring.text": False})
     api.client.put_integration(
         **where, type="AWS", integrationHttpMethod="POST", credentials=role,
@@ -758,8 +755,7 @@ def test_an_item_is_put_into_a_table(api, server, name):
     tables.create_table(TableName=name, BillingMode="PAY_PER_REQUEST",
                         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
                         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}])
-    trust = json.loads(json.dumps(functions.TRUST_LAMBDA).replace("lambda.amazonaws", "apigateway.amazonaws"))
-    role = functions.create_role(server, name, functions.allow("dynamodb:PutItem"), trust=trust)
+    role = functions.create_role(server, name, functions.allow("dynamodb:PutItem"), trust=functions.TRUST_GATEWAY)
     where = api.method("/{id}", "PUT")
     template = '{"TableName": "%s", "Item": {"id": {"S": "$input.params(\'id\')"}, "n": {"N": "$input.path(\'$.n\')"}}}' % name
     api.client.put_integration(
@@ -773,6 +769,69 @@ def test_an_item_is_put_into_a_table(api, server, name):
     assert tables.get_item(TableName=name, Key={"id": {"S": "7"}})["Item"] == {"id": {"S": "7"}, "n": {"N": "5"}}
     answer = api.call("/8", "PUT", {"n": "many"})
     assert answer.status == 422 and answer.json()["why"], answer.text
+
+
+def storage(api, path, method, role, name, **settings):
+    """A method that a bucket answers, `{key}` being the key; what the bucket refuses is refused."""
+    types = ["Content-Type", "ETag", "Content-Length"]
+    where = api.method(path, method, requestParameters={
+        "method.request.path.key": True, "method.request.header.Content-Type": False, "method.request.header.Range": False,
+    })
+    api.client.put_integration(
+        **where, type="AWS", integrationHttpMethod=method, credentials=role,
+        uri=f"arn:aws:apigateway:{REGION}:s3:path/{name}/{{key}}",
+        requestParameters={
+            "integration.request.path.key": "method.request.path.key",
+            "integration.request.header.Content-Type": "method.request.header.Content-Type",
+            "integration.request.header.Range": "method.request.header.Range",
+        },
+        **settings,
+    )
+    headers = {f"method.response.header.{kind}": f"integration.response.header.{kind}" for kind in types}
+    api.answers(where, {
+        "200": {"responseParameters": headers},
+        "206": {"selectionPattern": "206", "responseParameters": headers},
+        "404": {"selectionPattern": "404"},
+        "403": {"selectionPattern": "403"},
+    })
+
+
+def test_objects_are_put_and_read_by_path(api, server, name):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket=name)
+    role = functions.create_role(
+        server, name, functions.allow("s3:GetObject", "s3:PutObject", resource=f"arn:aws:s3:::{name}/*"),
+        functions.allow("s3:ListBucket", resource=f"arn:aws:s3:::{name}"), trust=functions.TRUST_GATEWAY,
+    )
+    weak = functions.create_role(server, name + "weak", trust=functions.TRUST_GATEWAY)
+    for method in ["GET", "PUT"]:
+        storage(api, "/files/{key+}", method, role, name)
+        storage(api, "/weak/{key+}", method, weak, name)
+    api.deploy()
+    # Text, through the same way as it came.
+    answer = api.call("/files/a/b.txt", "PUT", b"hello", {"Content-Type": "text/plain"})
+    assert answer.status == 200 and answer.headers["etag"], answer.text
+    kept = s3.get_object(Bucket=name, Key="a/b.txt")
+    assert (kept["Body"].read(), kept["ContentType"]) == (b"hello", "text/plain")
+    answer = api.call("/files/a/b.txt")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"hello", "text/plain")
+    answer = api.call("/files/a/b.txt", headers={"Range": "bytes=1-2"})
+    assert (answer.status, answer.body) == (206, b"el")
+    # Bytes, both ways.
+    picture = bytes(range(256)) * 4
+    assert api.call("/files/p.png", "PUT", picture, {"Content-Type": "image/png"}).status == 200
+    assert s3.get_object(Bucket=name, Key="p.png")["Body"].read() == picture
+    answer = api.call("/files/p.png", headers={"Accept": "image/png"})
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, picture, "image/png")
+    # A key with a space and an accent.
+    assert api.call("/files/a%20%C3%B1", "PUT", b"x", {"Content-Type": "text/plain"}).status == 200
+    assert s3.get_object(Bucket=name, Key="a ñ")["Body"].read() == b"x"
+    # What the bucket refuses is refused in its own words.
+    answer = api.call("/files/nothing")
+    assert answer.status == 404 and "<Code>NoSuchKey</Code>" in answer.text
+    answer = api.call("/weak/a/b.txt")
+    assert answer.status == 403 and "<Code>AccessDenied</Code>" in answer.text
+    assert api.call("/weak/new", "PUT", b"x").status == 403
 
 
 # Gateway responses and logs
@@ -797,7 +856,7 @@ def test_gateway_responses(api):
     assert (answer.status, answer.json()) == (503, {})
 
 
-def test_access_logs(api, server, name):
+def test_access_logs(api, server, name, log_role):
     group = f"/api/{name}"
     server.client("logs").create_log_group(logGroupName=group)
     api.mock()

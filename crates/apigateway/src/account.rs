@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
+use cauce_core::ports::{Access, Verdict};
 use cauce_core::{Arn, Call};
+use cauce_store::Tx;
 use cauce_wire::{Api, Input, Operation};
 use http::Method as HttpMethod;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,9 @@ use crate::service::{ApiGateway, Located, at};
 pub(crate) const ACCOUNT_RATE_LIMIT: f64 = 10_000.0;
 /// Requests at once of an account in a region. AWS: 5,000.
 pub(crate) const ACCOUNT_BURST_LIMIT: i64 = 5_000;
+
+/// What the role of an account must be allowed to do to every log group.
+const LOG_ACTIONS: [&str; 3] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -76,12 +81,8 @@ impl ApiGateway {
 
     /// Sets the role as which logs are written.
     pub(crate) async fn set_account(&self, call: &Call, role: Option<String>) -> Result<(), Error> {
-        if let Some(role) = &role
-            && !role.parse::<Arn>().is_ok_and(|arn| arn.service() == "iam" && arn.resource().starts_with("role/"))
-        {
-            return Err(Error::bad(
-                "The role ARN does not have required permissions configured. Please grant trust permission for API Gateway and add the required role policy.",
-            ));
+        if let Some(role) = &role {
+            self.check_log_role(call, role).await?;
         }
         let key = keys::account(&Place::of(call));
         self.db
@@ -90,6 +91,37 @@ impl ApiGateway {
                 Ok(())
             })
             .await
+    }
+
+    /// Refuses a role that API Gateway cannot write logs as.
+    async fn check_log_role(&self, call: &Call, role: &str) -> Result<(), Error> {
+        const REFUSED: &str = "The role ARN does not have required permissions configured. Please grant trust permission for \
+                               API Gateway and add the required role policy.";
+        let refused = || Error::bad(REFUSED);
+        let role = role.parse::<Arn>().map_err(|_| refused())?;
+        if role.service() != "iam" || !role.resource().starts_with("role/") {
+            return Err(refused());
+        }
+        let identity = &self.ports.identity;
+        let session = identity.session(&role, "apigateway.amazonaws.com", "BackplaneAssumeRoleSession").await;
+        let writer = Call { principal: Arc::new(session.map_err(|_| refused())?), ..call.clone() };
+        let groups = call.arn("logs", "log-group:*");
+        for action in LOG_ACTIONS {
+            let access = Access { action, resource: groups.as_str(), ..Access::default() };
+            if !matches!(identity.explain(&writer, &access).await?, Verdict::Allowed(_)) {
+                return Err(refused());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a stage that begins to log without a role as which logs are written.
+    pub(crate) async fn check_log_settings(&self, tx: &Tx, place: &Place) -> Result<(), Error> {
+        let settings = tx.get_record::<AccountSettings>(&keys::account(place)).await?;
+        match settings.and_then(|settings| settings.cloudwatch_role_arn) {
+            Some(_) => Ok(()),
+            None => Err(Error::bad("CloudWatch Logs role ARN must be set in account settings to enable logging")),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use http::Method as HttpMethod;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::execution::whole;
 use crate::model::{Authorizer, AuthorizerType, Definition};
 use crate::page::{Page, Wanted};
 use crate::patch::{Patch, PatchOperation, REPLACE, REPLACE_REMOVE, Supported, apply};
@@ -72,7 +73,7 @@ impl Located for OneAuthorizer {
     }
 }
 
-fn no_authorizer() -> Error {
+pub(crate) fn no_authorizer() -> Error {
     Error::missing("Invalid Authorizer identifier specified")
 }
 
@@ -155,6 +156,10 @@ fn check_authorizer(definition: &Definition, authorizer: &Authorizer) -> Result<
     }
     if authorizer.identity_validation_expression.is_some() && authorizer.kind != AuthorizerType::Token {
         return Err(Error::bad("Identity validation expression is only allowed for TOKEN authorizers"));
+    }
+    if let Some(pattern) = &authorizer.identity_validation_expression {
+        whole(pattern)
+            .map_err(|_| Error::bad(format!("Invalid identity validation expression specified: {pattern}")))?;
     }
     if let Some(role) = &authorizer.authorizer_credentials
         && !role.parse::<Arn>().is_ok_and(|arn| arn.service() == "iam")

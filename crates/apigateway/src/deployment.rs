@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::Call;
+use cauce_core::{Call, Violations};
 use cauce_store::{RangeReq, Tx, decode_row};
 use cauce_wire::{Api, Input, Operation};
 use http::Method as HttpMethod;
@@ -19,7 +19,7 @@ use crate::page::{Page, Wanted};
 use crate::patch::{PatchOperation, REPLACE, Supported, apply};
 use crate::rest_api::check_description;
 use crate::service::{ApiGateway, ListOfApi, Located, at, list};
-use crate::stage::{check_stage_name, check_variables, new_stage, stages_of};
+use crate::stage::{CACHE_SIZES, check_stage_name, check_variables, new_stage, stages_of};
 
 /// Deployments of an API.
 pub(crate) const DEPLOYMENTS_MAX: usize = 1_000;
@@ -33,6 +33,7 @@ pub(crate) struct CreateDeployment {
     pub(crate) stage_description: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) cache_cluster_enabled: Option<bool>,
+    pub(crate) cache_cluster_size: Option<String>,
     pub(crate) variables: Option<Texts>,
     pub(crate) canary_settings: Option<CanaryAsked>,
     pub(crate) tracing_enabled: Option<bool>,
@@ -42,7 +43,13 @@ pub(crate) struct CreateDeployment {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct CanaryAsked {}
 
-impl Input for CreateDeployment {}
+impl Input for CreateDeployment {
+    fn validate(&self, v: &mut Violations) {
+        if let Some(size) = &self.cache_cluster_size {
+            v.within("createDeploymentInput", |v| v.one_of("cacheClusterSize", size, &CACHE_SIZES));
+        }
+    }
+}
 
 impl Located for CreateDeployment {
     fn location(&self) -> String {

@@ -11,6 +11,7 @@ use http::Method as HttpMethod;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::execution::whole;
 use crate::mapping::{check_request_mapping, check_response_mapping};
 use crate::method::{METHODS, check_status, method_mut, no_status};
 use crate::model::{
@@ -259,6 +260,9 @@ pub(crate) fn check_integration_response(method: &Method, response: &Integration
     check_status(&response.status_code)?;
     let declared = method.method_responses.get(&response.status_code).ok_or_else(no_status)?;
     check_templates(&response.response_templates)?;
+    if let Some(pattern) = &response.selection_pattern {
+        whole(pattern).map_err(|_| Error::bad(format!("Invalid selection pattern specified: {pattern}")))?;
+    }
     response.response_parameters.iter().try_for_each(|(to, from)| check_response_mapping(declared, to, from))
 }
 

@@ -5,8 +5,8 @@
 //! - Mapping templates (`vtl`) are of use without either.
 //!
 //! # Limits
-//! AWS's quotas: bodies of 10 MiB, 10,240 bytes of headers, 29 seconds for an integration, templates of 300 KiB, 1,000 turns of a
-//! loop, and those of the control plane beside its operations.
+//! AWS's quotas: 10,000 requests a second of an account and 5,000 at once, bodies of 10 MiB, 10,240 bytes of headers, 29 seconds
+//! for an integration, templates of 300 KiB, 1,000 turns of a loop, and those of the control plane beside its operations.
 //!
 //! # Invariants
 //! - A deployment never changes; a request that comes after the answer to a change of a stage or a key sees the change.

@@ -111,7 +111,7 @@ impl Located for OneMethodResponse {
     }
 }
 
-fn no_method() -> Error {
+pub(crate) fn no_method() -> Error {
     Error::missing("Invalid Method identifier specified")
 }
 

@@ -535,6 +535,16 @@ pub(crate) enum QuotaPeriod {
     Month,
 }
 
+impl QuotaPeriod {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            QuotaPeriod::Day => "DAY",
+            QuotaPeriod::Week => "WEEK",
+            QuotaPeriod::Month => "MONTH",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QuotaSettings {

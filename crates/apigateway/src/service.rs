@@ -211,5 +211,6 @@ pub fn api(gateway: Arc<ApiGateway>) -> Api<ApiGateway> {
     let api = crate::usage_plan::operations(api);
     let api = crate::usage_plan_key::operations(api);
     let api = crate::usage::operations(api);
+    let api = crate::execution::operations(api);
     crate::account::operations(api)
 }

@@ -29,6 +29,13 @@ pub(crate) const VARIABLES_MAX: usize = 100;
 /// The longest value of a variable, in characters. AWS: 512.
 pub(crate) const VARIABLE_CHARS_MAX: usize = 512;
 
+/// How long a cached answer may live, in seconds.
+const CACHE_TTL_S_MAX: i64 = 3_600;
+/// What may be answered to clients that may not control the cache.
+const STRATEGIES: [&str; 3] = ["FAIL_WITH_403", "SUCCEED_WITH_RESPONSE_HEADER", "SUCCEED_WITHOUT_RESPONSE_HEADER"];
+/// The sizes of caches, in gigabytes.
+pub(crate) const CACHE_SIZES: [&str; 8] = ["0.5", "1.6", "6.1", "13.5", "28.4", "58.2", "118", "237"];
+
 /// AWS: *CreateStage*.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -38,6 +45,7 @@ pub(crate) struct CreateStage {
     pub(crate) deployment_id: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) cache_cluster_enabled: Option<bool>,
+    pub(crate) cache_cluster_size: Option<String>,
     pub(crate) variables: Option<Texts>,
     pub(crate) documentation_version: Option<String>,
     pub(crate) canary_settings: Option<CanaryAsked>,
@@ -50,6 +58,9 @@ impl Input for CreateStage {
         v.within("createStageInput", |v| {
             v.required("stageName", self.stage_name.as_ref());
             v.required("deploymentId", self.deployment_id.as_ref());
+            if let Some(size) = &self.cache_cluster_size {
+                v.one_of("cacheClusterSize", size, &CACHE_SIZES);
+            }
         });
     }
 }
@@ -197,6 +208,15 @@ fn patch_setting(stage: &mut Stage, patch: &Patch<'_>) -> Result<(), Error> {
     }
     let setting = stage.method_settings.entry(key).or_default();
     let setting_name = patch.template.trim_start_matches("/*/*/");
+    if patch.op == Op::Remove {
+        let default = MethodSetting::default();
+        match setting_name {
+            "metrics/enabled" => setting.metrics_enabled = default.metrics_enabled,
+            "logging/loglevel" => setting.logging_level = default.logging_level,
+            _ => setting.data_trace_enabled = default.data_trace_enabled,
+        }
+        return Ok(());
+    }
     match setting_name {
         "metrics/enabled" => setting.metrics_enabled = patch.flag()?,
         "logging/loglevel" => match patch.value()? {
@@ -210,14 +230,29 @@ fn patch_setting(stage: &mut Stage, patch: &Patch<'_>) -> Result<(), Error> {
         "logging/dataTrace" => setting.data_trace_enabled = patch.flag()?,
         "throttling/burstLimit" => setting.throttling_burst_limit = patch.number()?.max(-1),
         "throttling/rateLimit" => setting.throttling_rate_limit = patch.decimal()?.max(-1.0),
-        "caching/ttlInSeconds" => setting.cache_ttl_in_seconds = patch.number()?,
+        "caching/ttlInSeconds" => match patch.number()? {
+            ttl_s if (0..=CACHE_TTL_S_MAX).contains(&ttl_s) => setting.cache_ttl_in_seconds = ttl_s,
+            ttl_s => {
+                return Err(Error::bad(format!(
+                    "Invalid cache TTL specified: {ttl_s}. Must be between 0 and {CACHE_TTL_S_MAX} seconds"
+                )));
+            }
+        },
         "caching/dataEncrypted" => setting.cache_data_encrypted = patch.flag()?,
         "caching/enabled" if patch.flag()? => return Err(Error::unsupported("caching/enabled")),
         "caching/enabled" => setting.caching_enabled = false,
         "caching/requireAuthorizationForCacheControl" => {
             setting.require_authorization_for_cache_control = patch.flag()?;
         }
-        _ => setting.unauthorized_cache_control_header_strategy = patch.text()?,
+        _ if STRATEGIES.contains(&patch.value()?) => {
+            setting.unauthorized_cache_control_header_strategy = patch.text()?;
+        }
+        _ => {
+            let (value, all) = (patch.value()?, STRATEGIES.join(", "));
+            return Err(Error::bad(format!(
+                "Invalid cache control strategy specified: {value}. Must be one of: [{all}]"
+            )));
+        }
     }
     Ok(())
 }
@@ -290,6 +325,12 @@ fn check_access_log(stage: &Stage) -> Result<(), Error> {
     }
 }
 
+/// Whether a stage logs anything of its requests.
+fn logs(stage: &Stage) -> bool {
+    let logs = |setting: &MethodSetting| setting.logging_level.as_deref().is_some_and(|level| level != "OFF");
+    stage.access_log_settings.is_some() || stage.method_settings.values().any(logs)
+}
+
 /// The settings that hold for a method: its own, else those for all.
 pub(crate) fn settings_for<'a>(stage: &'a Stage, path: &str, method: &str) -> Option<&'a MethodSetting> {
     let escaped = path.replace('/', "~1");
@@ -348,6 +389,9 @@ impl ApiGateway {
                 stage.tracing_enabled = input.tracing_enabled.unwrap_or(false);
                 settle(&mut stage)?;
                 check_access_log(&stage)?;
+                if logs(&stage) {
+                    self.check_log_settings(&tx, &place).await?;
+                }
                 tx.set_record(keys::stage(api, name), &stage)?;
                 self.api_changes(&tx, api);
                 Ok(stage)
@@ -391,8 +435,12 @@ impl ApiGateway {
         self.db
             .transact(async |tx| {
                 let mut stage = self.stage(&tx, &place, api, name).await?;
+                let logged = logs(&stage);
                 change(&mut stage)?;
                 check_access_log(&stage)?;
+                if logs(&stage) && !logged {
+                    self.check_log_settings(&tx, &place).await?;
+                }
                 stage.last_updated_date = now;
                 if tx.get_record::<Deployment>(&keys::deployment(api, &stage.deployment_id)).await?.is_none() {
                     return Err(Error::bad("Deployment id does not exist"));

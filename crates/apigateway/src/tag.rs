@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use cauce_core::Call;
+use cauce_core::{Call, Violations};
 use cauce_store::Tx;
 use cauce_wire::{Api, Input, Operation};
 use http::Method;
@@ -26,8 +26,7 @@ const RESERVED: &str = "aws:";
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TagResource {
     resource_arn: String,
-    #[serde(default)]
-    tags: Texts,
+    tags: Option<Texts>,
 }
 
 /// AWS: *UntagResource* and *GetTags*.
@@ -39,7 +38,12 @@ pub(crate) struct TaggedResource {
     tag_keys: Vec<String>,
 }
 
-impl Input for TagResource {}
+impl Input for TagResource {
+    fn validate(&self, v: &mut Violations) {
+        v.within("tagResourceInput", |v| v.required("tags", self.tags.as_ref()));
+    }
+}
+
 impl Input for TaggedResource {}
 
 impl Located for TagResource {
@@ -125,11 +129,12 @@ impl ApiGateway {
     }
 
     pub(crate) async fn tag_resource(self: Arc<Self>, call: Call, input: TagResource) -> Result<(), Error> {
-        check_tags(&input.tags)?;
+        let added = input.tags.unwrap_or_default();
+        check_tags(&added)?;
         self.db
             .transact(async |tx| {
                 self.change_tags(&tx, &call, &input.resource_arn, |tags| {
-                    tags.extend(input.tags.clone());
+                    tags.extend(added.clone());
                     let own: Texts = tags
                         .iter()
                         .filter(|(key, _)| !key.starts_with(RESERVED))

@@ -123,8 +123,13 @@ impl ApiGateway {
         if plan.api_stages.len() > STAGES_PER_PLAN_MAX {
             return Err(Error::limit("stages of a usage plan", STAGES_PER_PLAN_MAX));
         }
-        for stage in &plan.api_stages {
+        for (n, stage) in plan.api_stages.iter().enumerate() {
             let (api, name) = (&stage.api_id, &stage.stage);
+            if plan.api_stages.iter().take(n).any(|other| other.api_id == *api && other.stage == *name) {
+                return Err(Error::conflict(format!(
+                    "API Stage {api}:{name} is already associated with the usage plan"
+                )));
+            }
             let known = tx.get(&keys::api(place, api)).await?.is_some();
             if !known || tx.get_record::<Stage>(&keys::stage(api, name)).await?.is_none() {
                 return Err(Error::missing(format!("API Stage not found: {api}:{name}")));

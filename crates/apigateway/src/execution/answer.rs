@@ -44,6 +44,10 @@ impl Answer {
         }
     }
 
+    pub(super) fn headers(&self) -> &Pairs {
+        &self.headers
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }

@@ -14,12 +14,13 @@ use crate::deployed::DeployedStage;
 use crate::model::{AuthorizationType, AuthorizerType};
 
 use super::Gateway;
+use super::execution_log::masked;
 use super::failure::{Failure, Kind};
-use super::function::function_arn;
-use super::mapping::{request_value, stage_variables};
+use super::function::{function_arn, function_headers};
 use super::plan::{Plan, PlannedAuthorizer, PlannedMethod};
 use super::request::Request;
-use super::{permission, proxy_event};
+use super::source::RequestSource;
+use super::{endpoint, execution_log, permission, proxy_event};
 
 /// How many decisions are kept; with one more, those that have ended are dropped, or all.
 const DECISIONS_MAX: usize = 10_000;
@@ -82,7 +83,7 @@ pub(super) async fn authorize(
 ) -> Result<(), Failure> {
     match method.authorization {
         AuthorizationType::None => Ok(()),
-        AuthorizationType::AwsIam => permission::check_caller(gateway, request, deployed).await,
+        AuthorizationType::AwsIam => permission::check_caller(gateway, request, plan).await,
         AuthorizationType::CognitoUserPools => {
             Err(Failure::new(Kind::AuthorizerConfigurationError).because("user pools are not served"))
         }
@@ -118,7 +119,8 @@ async fn decide(
     if let Some(known) = keeps.then(|| gateway.authorizations.find(&claim, now)).flatten() {
         return Ok(known);
     }
-    let authorized = Arc::new(invoke(gateway, request, authorizer, deployed, &claim.identity).await?);
+    let answer = ask(gateway, request, authorizer, deployed, &claim.identity).await?;
+    let authorized = Arc::new(read(gateway, request, &answer)?);
     if keeps {
         let until = now + Duration::from_secs(ttl_s.unsigned_abs());
         gateway.authorizations.keep(claim, now, until, Arc::clone(&authorized));
@@ -127,7 +129,7 @@ async fn decide(
 }
 
 /// The values of the identity sources; refuses a request that lacks one of them.
-fn identity(
+pub(super) fn identity(
     request: &Request,
     authorizer: &PlannedAuthorizer,
     deployed: &DeployedStage,
@@ -135,7 +137,7 @@ fn identity(
     let mut values = Vec::with_capacity(authorizer.sources.len());
     for source in &authorizer.sources {
         let value = if let Some(name) = source.strip_prefix("method.request.") {
-            request_value(request, name)
+            RequestSource::parse(name).and_then(|source| source.value(request))
         } else if let Some(name) = source.strip_prefix("context.") {
             super::mapping::context_value(&request.context(), name)
         } else {
@@ -154,17 +156,23 @@ fn identity(
     }
 }
 
-async fn invoke(
+/// What the authorizer's function answers.
+pub(super) async fn ask(
     gateway: &Gateway,
     request: &Request,
     authorizer: &PlannedAuthorizer,
     deployed: &DeployedStage,
     identity: &[String],
-) -> Result<Authorized, Failure> {
+) -> Result<Value, Failure> {
     let model = &authorizer.model;
-    let wrong = |cause: String| Failure::new(Kind::AuthorizerConfigurationError).because(cause);
-    let uri = stage_variables(model.authorizer_uri.as_deref().unwrap_or(""), &deployed.stage.variables);
-    let function = function_arn(&uri).ok_or_else(|| wrong(format!("{uri} names no function")))?;
+    let id = request.call.request_id.as_str();
+    request.log.info(|| format!("Starting authorizer: {} for request: {id}", model.id));
+    request.log.data(|| {
+        let identity = identity.join(", ");
+        format!("Incoming identity: {}", if request.is_test { identity } else { masked(&identity) })
+    });
+    let function = function_arn(&authorizer.uri);
+    let function = function.ok_or_else(|| wrong(format!("{} names no function", authorizer.uri)))?;
     let payload: Bytes = match model.kind {
         AuthorizerType::Token => json!({
             "type": "TOKEN",
@@ -181,11 +189,16 @@ async fn invoke(
         Some(role) => super::function::call_as(gateway, request, role).await.map_err(wrong)?,
         None => gateway.own_call(request, &source),
     };
+    endpoint::tell_request(request, &authorizer.uri, || function_headers(request, &call, &source), &payload);
     let functions = &gateway.control.ports.functions;
-    functions.authorize(&call, &function).await.map_err(|error| wrong(format!("{error:?}")))?;
+    functions
+        .authorize(&call, &function)
+        .await
+        .map_err(|error| wrong(format!("{error:?}")).told(endpoint::NO_PERMISSION))?;
     let invocation = Invocation { function, payload, log_tail: false };
     let outcome = functions.invoke(&call, invocation).await;
     let outcome = outcome.map_err(|error| Failure::new(Kind::AuthorizerFailure).because(format!("{error:?}")))?;
+    request.log.data(|| format!("Authorizer result body before parsing: {}", execution_log::body(&outcome.payload)));
     let answer: Value = serde_json::from_slice(&outcome.payload).unwrap_or(Value::Null);
     if outcome.error.is_some() {
         // How a function says that the token is no good.
@@ -194,11 +207,28 @@ async fn invoke(
         }
         return Err(Failure::new(Kind::AuthorizerFailure).because(answer.to_string()));
     }
-    read(gateway, &answer).ok_or_else(|| wrong(format!("the authorizer answered {answer}")))
+    Ok(answer)
+}
+
+/// An authorizer that cannot work.
+fn wrong(cause: String) -> Failure {
+    Failure::new(Kind::AuthorizerConfigurationError).because(cause)
+}
+
+/// Reads what an authorizer answered, or says that it is no answer.
+pub(super) fn read(gateway: &Gateway, request: &Request, answer: &Value) -> Result<Authorized, Failure> {
+    let read = parse(gateway, answer);
+    let authorized = read.ok_or_else(|| wrong(format!("the authorizer answered {answer}")))?;
+    request.log.info(|| {
+        let principal = authorized.context.get("principalId").and_then(Value::as_str).unwrap_or("");
+        format!("Using valid authorizer policy for principal: {}", masked(principal))
+    });
+    request.log.info(|| "Successfully completed authorizer execution".to_owned());
+    Ok(authorized)
 }
 
 /// Reads `{principalId, policyDocument, context, usageIdentifierKey}`; the values of the context are simple ones.
-fn read(gateway: &Gateway, answer: &Value) -> Option<Authorized> {
+fn parse(gateway: &Gateway, answer: &Value) -> Option<Authorized> {
     let mut context = Map::new();
     for (name, value) in answer.get("context").and_then(Value::as_object).into_iter().flatten() {
         let text = match value {

@@ -13,6 +13,7 @@ use crate::model::GatewayResponse;
 use super::access_log::substitute;
 use super::answer::Answer;
 use super::request::Request;
+use super::source::RequestSource;
 
 /// The kinds of gateway responses that can come about here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Kind::AccessDenied => "ACCESS_DENIED",
             Kind::ApiConfigurationError => "API_CONFIGURATION_ERROR",
@@ -102,6 +103,8 @@ pub(super) struct Failure {
     pub(super) validation: Option<String>,
     /// For the log, never for the client.
     pub(super) cause: Option<String>,
+    /// For the API's execution log, where the kind does not say enough.
+    pub(super) line: Option<String>,
     /// The member that the message is in: refusals by IAM begin it with a capital.
     pub(super) capital: bool,
 }
@@ -109,7 +112,7 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(kind: Kind) -> Failure {
         let message = kind.default().1.map(str::to_owned);
-        Failure { kind, message, validation: None, cause: None, capital: false }
+        Failure { kind, message, validation: None, cause: None, line: None, capital: false }
     }
 
     pub(super) fn with(kind: Kind, message: impl Into<String>) -> Failure {
@@ -127,7 +130,14 @@ impl Failure {
 
     /// 502: the backend answered what is no answer.
     pub(super) fn malformed(cause: impl Into<String>) -> Failure {
-        Failure::with(Kind::Default5xx(502), "Internal server error").because(cause)
+        let failure = Failure::with(Kind::Default5xx(502), "Internal server error").because(cause);
+        failure.told("Execution failed due to configuration error: Malformed Lambda proxy response")
+    }
+
+    /// 500: the API is made so that it cannot work, for the reason that its owner reads in the execution log.
+    pub(super) fn configuration(why: impl std::fmt::Display) -> Failure {
+        let line = format!("Execution failed due to configuration error: {why}");
+        Failure::internal().because(why.to_string()).told(line)
     }
 
     /// A refusal by policies, in IAM's form.
@@ -138,6 +148,38 @@ impl Failure {
     pub(super) fn because(mut self, cause: impl Into<String>) -> Failure {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// The status, unless the API has shaped another one.
+    pub(super) fn status(&self) -> u16 {
+        self.kind.default().0
+    }
+
+    /// Says the line for the execution log.
+    pub(super) fn told(mut self, line: impl Into<String>) -> Failure {
+        self.line = Some(line.into());
+        self
+    }
+
+    /// The line for the execution log.
+    pub(super) fn line(&self, request_id: &str) -> Option<String> {
+        if self.line.is_some() {
+            return self.line.clone();
+        }
+        let line = match self.kind {
+            Kind::AccessDenied => "The client is not authorized to perform this operation.",
+            Kind::ApiConfigurationError | Kind::Default5xx(_) => "Execution failed due to an internal error",
+            Kind::AuthorizerConfigurationError | Kind::AuthorizerFailure => {
+                "Execution failed due to configuration error: Authorizer error"
+            }
+            Kind::IntegrationFailure => "Execution failed due to a network error communicating with endpoint",
+            Kind::IntegrationTimeout => "Execution failed due to a timeout error",
+            Kind::Unauthorized => return Some(format!("Unauthorized request: {request_id}")),
+            // What is beyond the limits of a stage or account is not told.
+            Kind::Throttled => return None,
+            _ => return self.message.clone(),
+        };
+        Some(line.to_owned())
     }
 
     /// `$context.error`.
@@ -171,13 +213,17 @@ pub(super) fn bare(call: &Call, failure: &Failure) -> Response<Body> {
     answer.into_response(false)
 }
 
+/// The API's own shape of a failure, if it has one.
+pub(super) fn shape<'d>(failure: &Failure, deployed: &'d DeployedStage) -> Option<&'d GatewayResponse> {
+    let shaped = &deployed.snapshot.definition.gateway_responses;
+    let family = if failure.kind.default().0 < 500 { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
+    shaped.get(failure.kind.name()).or_else(|| shaped.get(family))
+}
+
 /// The answer to a failure, as the API shapes it.
 pub(super) fn answer(failure: &Failure, request: &Request, deployed: &DeployedStage) -> Answer {
     let (status, _, error_type) = failure.kind.default();
-    let shaped = &deployed.snapshot.definition.gateway_responses;
-    let family = if status < 500 { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
-    let own = shaped.get(failure.kind.name());
-    let Some(shape) = own.or_else(|| shaped.get(family)) else {
+    let Some(shape) = shape(failure, deployed) else {
         let mut answer = Answer::new(status, failure.plain_body());
         answer.set("x-amzn-ErrorType", error_type);
         return answer;
@@ -186,7 +232,7 @@ pub(super) fn answer(failure: &Failure, request: &Request, deployed: &DeployedSt
     let status = shape.status_code.as_ref().and_then(|status| status.parse().ok()).unwrap_or(status);
     let (media_type, body) = body(shape, failure, request, deployed);
     let mut answer = Answer::new(status, body);
-    answer.set("content-type", &media_type);
+    answer.set("Content-Type", &media_type);
     answer.set("x-amzn-ErrorType", error_type);
     for (name, from) in &shape.response_parameters {
         if let Some(header) = name.strip_prefix("gatewayresponse.header.")
@@ -224,5 +270,5 @@ fn parameter(from: &str, request: &Request, deployed: &DeployedStage) -> Option<
     if let Some(name) = from.strip_prefix("stageVariables.") {
         return deployed.stage.variables.get(name).cloned();
     }
-    super::mapping::request_value(request, from.strip_prefix("method.request.")?)
+    RequestSource::parse(from.strip_prefix("method.request.")?)?.value(request)
 }

@@ -16,10 +16,9 @@ use crate::vtl::Pairs;
 use super::answer::Answer;
 use super::binary::accepts_binary;
 use super::failure::Failure;
-use super::mapping::stage_variables;
 use super::plan::PlannedIntegration;
 use super::request::Request;
-use super::{Gateway, proxy_event};
+use super::{Gateway, endpoint, proxy_event};
 
 /// The function in `arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION/invocations`.
 pub(super) fn function_arn(uri: &str) -> Option<Arn> {
@@ -42,34 +41,74 @@ pub(super) async fn call_as(gateway: &Gateway, request: &Request, role: &str) ->
     Ok(call)
 }
 
+/// The headers of a request to a function, as logs show them. The request stays within the program, so nothing signs it.
+pub(super) fn function_headers(request: &Request, call: &Call, source: &Arn) -> Pairs {
+    let at = jiff::Timestamp::from_second(call.received.as_secs()).unwrap_or_default();
+    let api = &request.api_id;
+    [
+        ("x-amzn-lambda-integration-tag", request.call.request_id.as_str().to_owned()),
+        ("X-Amz-Date", at.strftime("%Y%m%dT%H%M%SZ").to_string()),
+        ("x-amzn-apigateway-api-id", api.clone()),
+        ("Accept", "application/json".to_owned()),
+        ("User-Agent", format!("AmazonAPIGateway_{api}")),
+        ("Host", format!("lambda.{}.amazonaws.com", call.region)),
+        ("X-Amzn-Trace-Id", format!("Root={}", call.trace.root)),
+        ("X-Amz-Source-Arn", source.to_string()),
+        ("Content-Type", "application/json".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
 /// Invokes the integration's function.
 pub(super) async fn invoke(
     gateway: &Gateway,
-    request: &Request,
+    request: &mut Request,
     integration: &PlannedIntegration,
-    deployed: &DeployedStage,
     payload: Bytes,
 ) -> Result<InvocationOutcome, Failure> {
-    let uri = stage_variables(&integration.uri, &deployed.stage.variables);
     let refused = |cause: String| Failure::internal().because(cause);
-    let function = function_arn(&uri).ok_or_else(|| refused(format!("{uri} names no function")))?;
+    let none = || Failure::configuration(format!("{} names no function", integration.uri));
+    let function = integration.function.clone().ok_or_else(none)?;
+    let source = request.arn(&request.resource_path);
     let call = match &integration.credentials {
-        Some(role) => call_as(gateway, request, role).await.map_err(refused)?,
-        None => gateway.own_call(request, &request.arn(&request.resource_path)),
+        Some(role) => call_as(gateway, request, role).await.map_err(|why| refused(why).told(endpoint::NO_ROLE))?,
+        None => gateway.own_call(request, &source),
     };
+    endpoint::tell_request(request, &integration.uri, || function_headers(request, &call, &source), &payload);
     let functions = Arc::clone(&gateway.control.ports.functions);
-    functions.authorize(&call, &function).await.map_err(|error| refused(format!("{error:?}")))?;
+    functions
+        .authorize(&call, &function)
+        .await
+        .map_err(|error| refused(format!("{error:?}")).told(endpoint::NO_PERMISSION))?;
+    let (id, trace, begun) = (call.request_id.clone(), call.trace.root, gateway.control.env.now());
+    request.integration_id = Some(id.as_str().to_owned());
     let invocation = Invocation { function, payload, log_tail: false };
     // A function that has begun goes on, also when nobody waits for it any more.
     let task = tokio::spawn(async move { functions.invoke(&call, invocation).await });
-    match task.await {
-        Ok(Ok(outcome)) => Ok(outcome),
-        Ok(Err(error)) if error.code() == "TooManyRequestsException" => {
-            Err(Failure::internal().because(format!("{error:?}")))
+    let outcome = match task.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => {
+            let status = error.status();
+            let line = format!("Lambda invocation failed with status: {status}. Lambda request id: {id}");
+            return Err(refused(format!("{error:?}")).told(line));
         }
-        Ok(Err(error)) => Err(refused(format!("{error:?}"))),
-        Err(error) => Err(refused(error.to_string())),
-    }
+        Err(error) => return Err(refused(error.to_string())),
+    };
+    let took = gateway.control.env.now().since(begun);
+    let headers = || -> Pairs {
+        [
+            ("Content-Type", "application/json".to_owned()),
+            ("Content-Length", outcome.payload.len().to_string()),
+            ("x-amzn-RequestId", id.to_string()),
+            ("X-Amz-Executed-Version", outcome.executed_version.clone()),
+            ("X-Amzn-Trace-Id", format!("Root={trace}")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    };
+    endpoint::tell_response(request, 200, took, headers, &outcome.payload);
+    Ok(outcome)
 }
 
 /// A proxied request: the function gets all of it, and its answer is the answer.
@@ -80,11 +119,16 @@ pub(super) async fn proxy(
     deployed: &DeployedStage,
 ) -> Result<Answer, Failure> {
     let payload = proxy_event::for_function(request, deployed);
-    let outcome = invoke(gateway, request, integration, deployed, payload).await?;
+    let outcome = invoke(gateway, request, integration, payload).await?;
     request.integration_status = Some(200);
     if outcome.error.is_some() {
         let text = String::from_utf8_lossy(&outcome.payload);
-        return Err(Failure::malformed(format!("the function failed: {text}")));
+        let answer: Value = serde_json::from_slice(&outcome.payload).unwrap_or(Value::Null);
+        let why = answer.get("errorMessage").and_then(Value::as_str).unwrap_or("Unhandled error");
+        let id = request.integration_id.as_deref().unwrap_or("");
+        return Err(Failure::malformed(format!("the function failed: {text}")).told(format!(
+            "Lambda execution failed with status 200 due to customer function error: {why}. Lambda request id: {id}"
+        )));
     }
     // An array would be read as the members of the answer in their order.
     let is_object = outcome.payload.trim_ascii_start().starts_with(b"{");

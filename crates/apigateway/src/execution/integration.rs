@@ -26,9 +26,9 @@ pub(super) async fn perform(
     let begun = gateway.control.env.now();
     let answer = match integration.kind {
         IntegrationType::AwsProxy => function::proxy(gateway, request, integration, deployed).await,
-        IntegrationType::HttpProxy => upstream::proxy(gateway, request, integration, deployed).await,
+        IntegrationType::HttpProxy => upstream::proxy(gateway, request, integration).await,
         IntegrationType::Mock => mock(request, integration, deployed),
-        IntegrationType::Aws if integration.uri.contains(":lambda:path/") => {
+        IntegrationType::Aws if integration.function.is_some() => {
             mapped_function(gateway, request, integration, deployed).await
         }
         IntegrationType::Aws => service::perform(gateway, request, integration, deployed).await,
@@ -81,7 +81,12 @@ pub(super) fn respond(
         Some(selector) => integration.response_for(selector),
         None => integration.default_response.and_then(|at| integration.responses.get(at)),
     };
-    let none = || Failure::internal().because("no integration response fits, and there is no default");
+    let none = || {
+        let status = request.integration_status.unwrap_or_default();
+        Failure::configuration(format!(
+            "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {status}"
+        ))
+    };
     let response = chosen.ok_or_else(none)?;
     match response.content_handling {
         Some(ContentHandling::ConvertToBinary) => backend.body = decoded(&backend.body)?,
@@ -100,7 +105,8 @@ fn mock(request: &mut Request, integration: &PlannedIntegration, deployed: &Depl
         Value::String(text) => text.parse().ok(),
         _ => None,
     });
-    let status = status.ok_or_else(|| Failure::internal().because("the template of a mock gives no statusCode"))?;
+    let none = || Failure::configuration("Unable to parse statusCode. It should be an integer and >= 100 and <= 599");
+    let status = status.ok_or_else(none)?;
     request.integration_status = u16::try_from(status).ok();
     let backend = BackendAnswer { headers: Pairs::new(), body: Bytes::new() };
     respond(request, integration, deployed, Some(&status.to_string()), backend)
@@ -119,7 +125,7 @@ async fn mapped_function(
         let message = "Could not parse request body into json";
         return Err(Failure::with(Kind::Default4xx(400), message));
     }
-    let outcome = function::invoke(gateway, request, integration, deployed, payload).await?;
+    let outcome = function::invoke(gateway, request, integration, payload).await?;
     request.integration_status = Some(200);
     let message = outcome.error.map(|_| {
         let answer: Value = serde_json::from_slice(&outcome.payload).unwrap_or(Value::Null);

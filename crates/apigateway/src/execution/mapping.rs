@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use crate::deployed::DeployedStage;
 use crate::model::{PassthroughBehavior, Texts};
-use crate::vtl::{Overrides, Pairs, Rendered, Scope, Template};
+use crate::vtl::{Overrides, Pairs, Rendered, Scope};
 
 use super::answer::Answer;
 use super::failure::{Failure, Kind};
-use super::plan::{Compiled, PlannedIntegration, PlannedResponse};
+use super::plan::{Compiled, Parameter, Part, PlannedIntegration, PlannedResponse};
 use super::request::{Request, value};
+use super::source::{Context, Source};
 
 /// What goes to a backend.
 #[derive(Debug)]
@@ -44,45 +45,6 @@ pub(super) fn stage_variables(text: &str, variables: &Texts) -> String {
     out
 }
 
-/// Something of the request, by what stands behind `method.request.`.
-pub(super) fn request_value(request: &Request, name: &str) -> Option<String> {
-    if name == "body" {
-        return Some(String::from_utf8_lossy(&request.body).into_owned());
-    }
-    let (kind, name) = name.split_once('.')?;
-    let all = |pairs: &Pairs, same: &dyn Fn(&str) -> bool| {
-        let values: Vec<&str> =
-            pairs.iter().filter(|(known, _)| same(known)).map(|(_, value)| value.as_str()).collect();
-        (!values.is_empty()).then(|| values.join(","))
-    };
-    match kind {
-        "header" => request.header(name).map(str::to_owned),
-        "querystring" => request.query_value(name).map(str::to_owned),
-        "path" => request.path_parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
-        "multivalueheader" => all(&request.headers, &|known| known.eq_ignore_ascii_case(name)),
-        "multivaluequerystring" => all(&request.query, &|known| known == name),
-        "body" => json_at(&request.body, name),
-        _ => None,
-    }
-}
-
-/// The value at a JSONPath of a body, as text.
-fn json_at(body: &[u8], path: &str) -> Option<String> {
-    let template = format!("$input.path('{}')", path.replace('\'', "''"));
-    let template = Template::parse(&template).ok()?;
-    let text = String::from_utf8_lossy(body);
-    let variables = Texts::new();
-    let scope = Scope {
-        body: &text,
-        path: &[],
-        query: &[],
-        headers: &[],
-        stage_variables: &variables,
-        context: &|| Value::Null,
-    };
-    template.render(&scope).ok().map(|rendered| rendered.text)
-}
-
 /// A member of `$context`, as text.
 pub(super) fn context_value(context: &Value, path: &str) -> Option<String> {
     let found = path.split('.').try_fold(context, |value, name| value.get(name))?;
@@ -91,20 +53,6 @@ pub(super) fn context_value(context: &Value, path: &str) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     }
-}
-
-/// The value that a parameter of the integration is to have.
-fn source_value(request: &Request, deployed: &DeployedStage, from: &str) -> Option<String> {
-    if let Some(text) = from.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        return Some(text.to_owned());
-    }
-    if let Some(name) = from.strip_prefix("method.request.") {
-        return request_value(request, name);
-    }
-    if let Some(name) = from.strip_prefix("stageVariables.") {
-        return deployed.stage.variables.get(name).cloned();
-    }
-    context_value(&request.context(), from.strip_prefix("context.")?)
 }
 
 /// Parameters for the integration, by what they are of: headers, query string, path.
@@ -116,24 +64,17 @@ pub(super) struct Parameters {
 }
 
 /// The parameters that the integration names, and what the template has set over them.
-pub(super) fn parameters(
-    request: &Request,
-    integration: &PlannedIntegration,
-    deployed: &DeployedStage,
-    overrides: &Overrides,
-) -> Parameters {
+pub(super) fn parameters(request: &Request, integration: &PlannedIntegration, overrides: &Overrides) -> Parameters {
     let mut parameters = Parameters::default();
-    for (name, from) in &integration.request_parameters {
-        let Some((kind, name)) = name.strip_prefix("integration.request.").and_then(|name| name.split_once('.')) else {
-            continue;
+    let context = Context::new(request);
+    for Parameter { part, name, from } in &integration.parameters {
+        let Some(value) = from.value(request, &context) else { continue };
+        let pairs = match part {
+            Part::Header => &mut parameters.headers,
+            Part::Query => &mut parameters.query,
+            Part::Path => &mut parameters.path,
         };
-        let Some(value) = source_value(request, deployed, from) else { continue };
-        match kind {
-            "header" => parameters.headers.push((name.to_owned(), value)),
-            "querystring" => parameters.query.push((name.to_owned(), value)),
-            "path" => parameters.path.push((name.to_owned(), value)),
-            _ => {}
-        }
+        pairs.push((name.clone(), value));
     }
     for (pairs, set) in [
         (&mut parameters.headers, &overrides.request_headers),
@@ -149,7 +90,7 @@ pub(super) fn parameters(
 }
 
 fn render(template: &Compiled, request: &Request, deployed: &DeployedStage, body: &[u8]) -> Result<Rendered, Failure> {
-    let template = template.as_ref().map_err(|why| Failure::internal().because(why.as_str()))?;
+    let template = template.as_ref().map_err(|why| Failure::configuration(format!("Invalid template: {why}")))?;
     let text = String::from_utf8_lossy(body);
     let scope = Scope {
         body: &text,
@@ -159,7 +100,7 @@ fn render(template: &Compiled, request: &Request, deployed: &DeployedStage, body
         stage_variables: &deployed.stage.variables,
         context: &|| request.context(),
     };
-    template.render(&scope).map_err(|error| Failure::internal().because(error.to_string()))
+    template.render(&scope).map_err(|error| Failure::configuration(format!("Unable to transform: {error}")))
 }
 
 /// The body for the integration: through the template for its media type, or as it is where that is allowed.
@@ -201,20 +142,19 @@ pub(super) fn map_response(
     };
     let mut answer = Answer::new(response.status, Bytes::new());
     match &rendered {
-        Some((media_type, _)) => answer.set("content-type", media_type),
+        Some((media_type, _)) => answer.set("Content-Type", media_type),
         None => {
             if let Some(media_type) = value(&backend.headers, "content-type") {
-                answer.set("content-type", media_type);
+                answer.set("Content-Type", media_type);
             }
         }
     }
-    for (name, from) in &response.parameters {
-        if let Some(header) = name.strip_prefix("method.response.header.") {
-            for value in response_values(request, deployed, &backend, from) {
-                match answer.has(header) && from.starts_with("integration.response.multivalueheader.") {
-                    true => answer.add(header, &value),
-                    false => answer.set(header, &value),
-                }
+    let context = Context::new(request);
+    for (header, from) in &response.parameters {
+        for value in from.values(request, &context, &backend) {
+            match answer.has(header) && matches!(from, Source::ResponseHeaders(_)) {
+                true => answer.add(header, &value),
+                false => answer.set(header, &value),
             }
         }
     }
@@ -231,24 +171,6 @@ pub(super) fn map_response(
     Ok(answer)
 }
 
-fn response_values(request: &Request, deployed: &DeployedStage, backend: &BackendAnswer, from: &str) -> Vec<String> {
-    let Some(name) = from.strip_prefix("integration.response.") else {
-        return source_value(request, deployed, from).into_iter().collect();
-    };
-    if name == "body" {
-        return vec![String::from_utf8_lossy(&backend.body).into_owned()];
-    }
-    match name.split_once('.') {
-        Some(("header", name)) => value(&backend.headers, name).map(str::to_owned).into_iter().collect(),
-        Some(("multivalueheader", name)) => {
-            let same = backend.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-            same.map(|(_, value)| value.clone()).collect()
-        }
-        Some(("body", path)) => json_at(&backend.body, path).into_iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::model::Texts;
@@ -261,12 +183,5 @@ mod tests {
         check("${stageVariables.f}${stageVariables.no}", "fn");
         check("${stageVariables.f", "${stageVariables.f");
         check("plain", "plain");
-    }
-
-    #[test]
-    fn bodies_are_read_by_path() {
-        assert_eq!(super::json_at(br#"{"a":{"b":[1,2]}}"#, "a.b[1]").as_deref(), Some("2"));
-        assert_eq!(super::json_at(br#"{"a":1}"#, "$.a").as_deref(), Some("1"));
-        assert_eq!(super::json_at(b"{}", "]['"), None);
     }
 }

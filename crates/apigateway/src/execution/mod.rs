@@ -2,8 +2,8 @@
 //!
 //! # The way of a request
 //! Address (which API, stage and path), route (which resource and method), resource policy, authorization, API key and usage
-//! plan, throttling, validation, integration, answer, access log. Every step can only refuse, and each refusal is one of the
-//! gateway responses that the API may have shaped.
+//! plan, throttling, validation, integration, answer, logs. Every step can only refuse, and each refusal is one of the gateway
+//! responses that the API may have shaped.
 //!
 //! # Invariants
 //! - Everything that an API is made of is compiled once per deployed stage ([`plan::Plan`]): nothing is parsed, and the store is
@@ -16,6 +16,8 @@ mod address;
 mod answer;
 mod authorizer;
 mod binary;
+mod endpoint;
+mod execution_log;
 mod failure;
 mod function;
 mod integration;
@@ -27,6 +29,8 @@ mod proxy_event;
 mod request;
 mod route;
 mod service;
+mod source;
+mod test_invoke;
 mod throttle;
 mod upstream;
 mod validate;
@@ -45,9 +49,12 @@ use crate::service::ApiGateway;
 use address::Address;
 use answer::Answer;
 use authorizer::Authorizations;
+use execution_log::ExecutionLog;
 use failure::{Failure, Kind};
-pub(crate) use plan::Plan;
+use plan::PlannedMethod;
+pub(crate) use plan::{Plan, whole};
 use request::Request;
+pub(crate) use test_invoke::operations;
 use throttle::Buckets;
 
 /// The largest body of a request or answer, in bytes: a quota of API Gateway.
@@ -96,16 +103,9 @@ impl Gateway {
             Ok(body) => self.perform(&mut request, plan, &deployed, body).await,
             Err(failure) => Err(failure),
         };
-        let answer = outcome.unwrap_or_else(|failure| {
-            if let Some(cause) = &failure.cause {
-                tracing::warn!(request_id = %request.call.request_id, api = id.api, cause, "a request to an API failed");
-            }
-            request.failure = Some(failure.clone());
-            failure::answer(&failure, &request, &deployed)
-        });
-        request.status = answer.status;
-        request.answer_bytes = answer.body.len();
+        let answer = conclude(&mut request, outcome, &deployed);
         access_log::write(&self.control, &request, &deployed);
+        execution_log::write(&self.control, &request);
         finish(answer, &request)
     }
 
@@ -126,16 +126,27 @@ impl Gateway {
             return Err(Failure::new(Kind::MissingAuthenticationToken));
         };
         request.path_parameters = parameters;
-        request.resource_id.clone_from(&method.resource_id);
-        request.resource_path.clone_from(&method.resource_path);
-        permission::check_api_policy(self, request, method, deployed).await?;
+        request.enter(method);
+        request.log = ExecutionLog::new(&self.control.env, method.logging);
+        request.log.info(|| format!("Extended Request Id: {}", request.extended_id));
+        permission::check_api_policy(self, request, method, plan).await?;
         authorizer::authorize(self, request, method, plan, deployed).await?;
         key::check(self, request, method, deployed).await?;
-        throttle::check_stage(self, request, method, deployed)?;
+        throttle::check_stage(self, method, plan)?;
+        self.execute(request, method, deployed).await
+    }
+
+    /// Does what the method does, for whoever may ask for it.
+    async fn execute(
+        &self,
+        request: &mut Request,
+        method: &PlannedMethod,
+        deployed: &DeployedStage,
+    ) -> Result<Answer, Failure> {
+        request.tell();
         validate::check(request, method)?;
         let Some(integration) = &method.integration else {
-            let why = "No integration defined for method";
-            return Err(Failure::with(Kind::Default5xx(500), "Internal server error").because(why));
+            return Err(Failure::configuration("No integration defined for method"));
         };
         let limit = Duration::from_millis(integration.timeout_ms);
         let work = integration::perform(self, request, integration, deployed);
@@ -152,6 +163,53 @@ impl Gateway {
         let (account, region) = (request.call.account, request.call.region.clone());
         Call::from_service(&self.control.env, "apigateway.amazonaws.com", Some(source), account, region, trace)
     }
+}
+
+/// The answer to what became of a request, with the last lines of its log.
+fn conclude(request: &mut Request, outcome: Result<Answer, Failure>, deployed: &DeployedStage) -> Answer {
+    let answer = match outcome {
+        Ok(answer) => {
+            let log = &request.log;
+            log.data(|| format!("Method response body after transformations: {}", execution_log::body(&answer.body)));
+            log.data(|| format!("Method response headers: {}", execution_log::shown(answer.headers())));
+            log.info(|| "Successfully completed execution".to_owned());
+            answer
+        }
+        Err(failure) => fail(request, failure, deployed),
+    };
+    (request.status, request.answer_bytes) = (answer.status, answer.body.len());
+    let line = || format!("Method completed with status: {}", request.status);
+    match request.failure {
+        Some(_) => request.log.error(line),
+        None => request.log.info(line),
+    }
+    if let Some(id) = request.integration_id.as_ref().filter(|_| !request.is_test) {
+        request.log.info(|| format!("AWS Integration Endpoint RequestId : {id}"));
+    }
+    if deployed.stage.tracing_enabled {
+        request.log.info(|| format!("X-ray Tracing ID : {}", request.call.trace.root));
+    }
+    answer
+}
+
+/// The answer to a failure.
+fn fail(request: &mut Request, failure: Failure, deployed: &DeployedStage) -> Answer {
+    let id = &request.call.request_id;
+    if let Some(cause) = &failure.cause {
+        tracing::warn!(request_id = %id, api = request.api_id, cause, "a request to an API failed");
+    }
+    if let Some(line) = failure.line(id.as_str()) {
+        request.log.error(|| line);
+    }
+    request.failure = Some(failure.clone());
+    let answer = failure::answer(&failure, request, deployed);
+    if failure::shape(&failure, deployed).is_some() {
+        let (kind, status) = (failure.kind.name(), answer.status);
+        request.log.info(|| format!("Gateway response type: {kind} with status code: {status}"));
+        request.log.data(|| format!("Gateway response body: {}", execution_log::body(&answer.body)));
+        request.log.data(|| format!("Gateway response headers: {}", execution_log::shown(answer.headers())));
+    }
+    answer
 }
 
 fn finish(answer: Answer, request: &Request) -> Response<Body> {

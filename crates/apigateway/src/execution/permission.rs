@@ -6,12 +6,11 @@ use cauce_core::ports::{Access, Verdict};
 use cauce_core::{Principal, ServiceError};
 use serde_json::{Value, json};
 
-use crate::deployed::DeployedStage;
 use crate::model::AuthorizationType;
 
 use super::Gateway;
 use super::failure::{Failure, Kind};
-use super::plan::PlannedMethod;
+use super::plan::{Plan, PlannedMethod};
 use super::request::Request;
 
 /// The one action of the execution plane.
@@ -23,33 +22,31 @@ pub(super) async fn check_api_policy(
     gateway: &Gateway,
     request: &Request,
     method: &PlannedMethod,
-    deployed: &DeployedStage,
+    plan: &Plan,
 ) -> Result<(), Failure> {
-    let Some(policy) = &deployed.snapshot.api.policy else { return Ok(()) };
+    let Some(policy) = &plan.policy else { return Ok(()) };
     if method.authorization == AuthorizationType::AwsIam {
         return Ok(());
     }
-    let policy = expand(policy, request);
-    match ask(gateway, request, &policy).await? {
+    match ask(gateway, request, policy).await? {
         Verdict::Allowed(_) => Ok(()),
         Verdict::Denied(why) => Err(denied(request, "anonymous", &why)),
     }
 }
 
 /// Refuses a signed request that neither the caller's policies nor the API's allow.
-pub(super) async fn check_caller(
-    gateway: &Gateway,
-    request: &Request,
-    deployed: &DeployedStage,
-) -> Result<(), Failure> {
+pub(super) async fn check_caller(gateway: &Gateway, request: &Request, plan: &Plan) -> Result<(), Failure> {
     let principal = &*request.call.principal;
     if matches!(principal, Principal::Anonymous) {
         return Err(Failure::new(Kind::MissingAuthenticationToken));
     }
-    let policy = deployed.snapshot.api.policy.as_ref().map(|policy| expand(policy, request));
     let resource = request.arn(&request.path);
-    let access =
-        Access { action: INVOKE, resource: resource.as_str(), resource_policy: policy.as_deref(), context: Vec::new() };
+    let access = Access {
+        action: INVOKE,
+        resource: resource.as_str(),
+        resource_policy: plan.policy.as_deref(),
+        context: Vec::new(),
+    };
     let verdict = gateway.control.ports.identity.explain(&request.call, &access).await;
     match verdict.map_err(|error| failed(&error))? {
         Verdict::Allowed(_) => Ok(()),
@@ -67,7 +64,8 @@ fn denied(request: &Request, who: &str, why: &str) -> Failure {
     let hidden = format!("********{}", account.get(8..).unwrap_or(""));
     let resource = request.arn(&request.path).to_string().replacen(&account, &hidden, 1);
     let why = if why.contains("explicit deny") { " with an explicit deny" } else { "" };
-    Failure::denied(format!("User: {who} is not authorized to perform: {INVOKE} on resource: {resource}{why}"))
+    let message = format!("User: {who} is not authorized to perform: {INVOKE} on resource: {resource}{why}");
+    Failure::denied(message.clone()).told(message)
 }
 
 /// Asks a document alone, as one that is for everybody.
@@ -109,10 +107,4 @@ pub(super) fn returned(gateway: &Gateway, document: &Value) -> Option<String> {
     let text = document.to_string();
     gateway.control.ports.identity.check_resource_policy(&text).ok()?;
     Some(text)
-}
-
-/// `execute-api:/STAGE/METHOD/PATH` in an API's policy stands for the ARN with the API's own region, account and id.
-fn expand(policy: &str, request: &Request) -> String {
-    let arn = format!("arn:aws:execute-api:{}:{}:{}/", request.call.region, request.call.account, request.api_id);
-    policy.replace("\"execute-api:/", &format!("\"{arn}"))
 }

@@ -15,7 +15,9 @@ use crate::vtl::Pairs;
 
 use super::address::Address;
 use super::authorizer::Authorized;
+use super::execution_log::{self, ExecutionLog, Logging, masked};
 use super::failure::Failure;
+use super::plan::PlannedMethod;
 
 /// Headers between two neighbours, which say nothing to whoever is behind them.
 const HOP_BY_HOP: [&str; 9] = [
@@ -31,6 +33,10 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 /// What extended ids are made of.
 const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// What a test of a method says where a real request has an address.
+const TEST_SOURCE: &str = "test-invoke-source-ip";
+const TEST_DOMAIN: &str = "testPrefix.testDomainName";
 
 /// A request under way.
 #[derive(Debug)]
@@ -59,15 +65,31 @@ pub(super) struct Request {
     pub(super) key: Option<Arc<KeyGrant>>,
     /// Why it failed, for gateway responses and access logs.
     pub(super) failure: Option<Failure>,
+    pub(super) log: ExecutionLog,
+    /// Made up by whoever tests the API, and by nobody sent.
+    pub(super) is_test: bool,
     pub(super) status: u16,
     pub(super) answer_bytes: usize,
     /// What the integration answered, for access logs.
     pub(super) integration_status: Option<u16>,
     /// How long the integration took, in milliseconds.
     pub(super) integration_ms: Option<u64>,
+    /// By which id the integration knows the request.
+    pub(super) integration_id: Option<String>,
+}
+
+/// A request that is made up to test an API.
+#[derive(Debug, Default)]
+pub(super) struct Trial<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) headers: Pairs,
+    pub(super) body: Bytes,
 }
 
 impl Request {
+    /// A request that has arrived.
     pub(super) fn new(env: &Env, call: Call, deployed: &DeployedStage, head: &Parts, address: &Address<'_>) -> Request {
         let mut headers = client_headers(head);
         let source = call.source_ip.map(|ip| ip.to_canonical().to_string()).unwrap_or_default();
@@ -91,6 +113,34 @@ impl Request {
             full_path: format!("/{}{}", address.stage, address.path),
             query: query(head.uri.query().unwrap_or("")),
             headers,
+            domain: address.domain.to_owned(),
+            ..Request::empty(env, call, deployed)
+        }
+    }
+
+    /// A request that is made up.
+    pub(super) fn of_test(env: &Env, call: Call, deployed: &DeployedStage, trial: Trial<'_>) -> Request {
+        Request {
+            method: trial.method,
+            path: trial.path.to_owned(),
+            full_path: trial.path.to_owned(),
+            query: query(trial.query),
+            headers: trial.headers,
+            body: trial.body,
+            domain: TEST_DOMAIN.to_owned(),
+            log: ExecutionLog::new(env, Logging::ALL),
+            is_test: true,
+            ..Request::empty(env, call, deployed)
+        }
+    }
+
+    fn empty(env: &Env, call: Call, deployed: &DeployedStage) -> Request {
+        Request {
+            method: Method::GET,
+            path: String::new(),
+            full_path: String::new(),
+            query: Pairs::new(),
+            headers: Pairs::new(),
             body: Bytes::new(),
             path_parameters: Pairs::new(),
             resource_id: String::new(),
@@ -98,17 +148,37 @@ impl Request {
             api_id: deployed.api_id.clone(),
             stage: deployed.stage.stage_name.clone(),
             deployment_id: deployed.stage.deployment_id.clone(),
-            domain: address.domain.to_owned(),
+            domain: String::new(),
             extended_id: format!("{}=", env.entropy().text(ID_ALPHABET, 15)),
             authorized: None,
             key: None,
             failure: None,
+            log: ExecutionLog::default(),
+            is_test: false,
             status: 0,
             answer_bytes: 0,
             integration_status: None,
             integration_ms: None,
+            integration_id: None,
             call,
         }
+    }
+
+    /// The method that answers is found.
+    pub(super) fn enter(&mut self, method: &PlannedMethod) {
+        self.resource_id.clone_from(&method.resource_id);
+        self.resource_path.clone_from(&method.resource_path);
+    }
+
+    /// Tells the log what has come.
+    pub(super) fn tell(&self) {
+        let log = &self.log;
+        log.info(|| format!("Starting execution for request: {}", self.call.request_id));
+        log.info(|| format!("HTTP Method: {}, Resource Path: {}", self.method, self.path));
+        log.data(|| format!("Method request path: {}", execution_log::shown(&self.path_parameters)));
+        log.data(|| format!("Method request query string: {}", execution_log::shown(&self.query)));
+        log.data(|| format!("Method request headers: {}", execution_log::shown(&self.headers)));
+        log.data(|| format!("Method request body before transformations: {}", execution_log::body(&self.body)));
     }
 
     /// A header's last value, whatever the case of its name.
@@ -131,6 +201,9 @@ impl Request {
     }
 
     pub(super) fn source_ip(&self) -> String {
+        if self.is_test {
+            return TEST_SOURCE.to_owned();
+        }
         self.call.source_ip.map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
     }
 
@@ -138,6 +211,11 @@ impl Request {
     pub(super) fn arn(&self, path: &str) -> Arn {
         let resource = format!("{}/{}/{}/{}", self.api_id, self.stage, self.method, path.trim_start_matches('/'));
         self.call.arn("execute-api", &resource)
+    }
+
+    /// The API key as logs show it; empty without one.
+    pub(super) fn shown_key(&self) -> String {
+        self.key.as_ref().and_then(|grant| grant.key.value.as_deref()).map(masked).unwrap_or_default()
     }
 
     /// `27/Nov/2026:20:18:20 +0000`
@@ -201,6 +279,10 @@ impl Request {
         if let Some(grant) = &self.key {
             identity.insert("apiKey".to_owned(), grant.key.value.clone().map_or(Value::Null, Value::from));
             identity.insert("apiKeyId".to_owned(), Value::from(grant.key.id.as_str()));
+        }
+        if self.is_test {
+            identity.insert("apiKey".to_owned(), Value::from("test-invoke-api-key"));
+            identity.insert("apiKeyId".to_owned(), Value::from("test-invoke-api-key-id"));
         }
         let principal = &*self.call.principal;
         let (id, access_key) = match principal {

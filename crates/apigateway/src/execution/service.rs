@@ -11,14 +11,14 @@ use cauce_core::ports::ServiceRequest;
 use crate::deployed::DeployedStage;
 use crate::vtl::Pairs;
 
-use super::Gateway;
 use super::answer::Answer;
 use super::failure::Failure;
 use super::integration::{request_body, respond};
-use super::mapping::{BackendAnswer, parameters, stage_variables};
+use super::mapping::{BackendAnswer, parameters};
 use super::plan::PlannedIntegration;
-use super::request::Request;
+use super::request::{Request, value};
 use super::upstream::{fill, with_query};
+use super::{Gateway, endpoint};
 
 /// The versions of the services whose operations are forms.
 const FORMS: [(&str, &str); 6] = [
@@ -57,14 +57,16 @@ pub(super) async fn perform(
     deployed: &DeployedStage,
 ) -> Result<Answer, Failure> {
     let mapped = request_body(request, integration, deployed)?;
-    let parameters = parameters(request, integration, deployed, &mapped.overrides);
-    let uri = fill(&stage_variables(&integration.uri, &deployed.stage.variables), &parameters.path);
-    let wrong = |why: String| Failure::internal().because(why);
+    let parameters = parameters(request, integration, &mapped.overrides);
+    let uri = fill(&integration.uri, &parameters.path);
     let role = integration.credentials.as_deref();
-    let role = role.ok_or_else(|| wrong("the integration has no credentials".to_owned()))?;
-    let call = super::function::call_as(gateway, request, role).await.map_err(wrong)?;
-    let services = &gateway.control.ports.services;
-    let answered = match asked(&uri).ok_or_else(|| wrong(format!("{uri} names no operation")))? {
+    let role = role.ok_or_else(|| Failure::configuration("the integration has no credentials"))?;
+    let call = super::function::call_as(gateway, request, role).await;
+    let call = call.map_err(|why| Failure::internal().because(why).told(endpoint::NO_ROLE))?;
+    let shown = with_query(uri.clone(), &parameters.query);
+    endpoint::tell_request(request, &shown, || parameters.headers.clone(), &mapped.body);
+    let (services, begun) = (&gateway.control.ports.services, gateway.control.env.now());
+    let answered = match asked(&uri).ok_or_else(|| Failure::configuration(format!("{uri} names no operation")))? {
         Asked::Operation { service, operation } => match FORMS.iter().find(|(known, _)| *known == service) {
             Some((_, version)) => {
                 let body = form(operation, version, &parameters.query, &mapped.body);
@@ -91,6 +93,9 @@ pub(super) async fn perform(
                 }
                 _ => mapped.body,
             };
+            // As a client would send it: S3 takes no body whose length it does not know.
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+            headers.push(("Content-Length".to_owned(), body.len().to_string()));
             let asked = ServiceRequest {
                 service: service.to_owned(),
                 method: integration.http_method.clone(),
@@ -101,6 +106,9 @@ pub(super) async fn perform(
             services.request(&call, asked).await
         }
     };
+    let took = gateway.control.env.now().since(begun);
+    endpoint::tell_response(request, answered.status, took, || answered.headers.clone(), &answered.body);
+    request.integration_id = value(&answered.headers, "x-amzn-requestid").map(str::to_owned);
     request.integration_status = Some(answered.status);
     let status = answered.status.to_string();
     let backend = BackendAnswer { headers: answered.headers, body: answered.body };

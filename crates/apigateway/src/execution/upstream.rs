@@ -11,10 +11,10 @@ use crate::vtl::Pairs;
 use super::answer::Answer;
 use super::failure::{Failure, Kind};
 use super::integration::{request_body, respond};
-use super::mapping::{BackendAnswer, Parameters, parameters, stage_variables};
+use super::mapping::{BackendAnswer, Parameters, parameters};
 use super::plan::PlannedIntegration;
 use super::request::Request;
-use super::{BODY_BYTES_MAX, Gateway};
+use super::{BODY_BYTES_MAX, Gateway, endpoint};
 
 /// What stays as it is in a query string.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -28,9 +28,8 @@ pub(super) async fn proxy(
     gateway: &Gateway,
     request: &mut Request,
     integration: &PlannedIntegration,
-    deployed: &DeployedStage,
 ) -> Result<Answer, Failure> {
-    let mapped = parameters(request, integration, deployed, &crate::vtl::Overrides::default());
+    let mapped = parameters(request, integration, &crate::vtl::Overrides::default());
     let overridden = |pairs: &Pairs, name: &str| pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     let mut headers: Pairs =
         request.headers.iter().filter(|(name, _)| !overridden(&mapped.headers, name)).cloned().collect();
@@ -39,7 +38,7 @@ pub(super) async fn proxy(
     query.extend(mapped.query.iter().cloned());
     let all = Parameters { headers, query, path: mapped.path };
     let body = request.body.clone();
-    let answered = send(gateway, request, integration, deployed, all, body).await?;
+    let answered = send(gateway, request, integration, all, body).await?;
     let mut answer = Answer::new(answered.status, answered.body);
     for (name, value) in &answered.headers {
         answer.add_from_backend(name, value);
@@ -55,11 +54,11 @@ pub(super) async fn mapped(
     deployed: &DeployedStage,
 ) -> Result<Answer, Failure> {
     let mapped = request_body(request, integration, deployed)?;
-    let mut all = parameters(request, integration, deployed, &mapped.overrides);
+    let mut all = parameters(request, integration, &mapped.overrides);
     if !all.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         all.headers.push(("Content-Type".to_owned(), request.media_type()));
     }
-    let answered = send(gateway, request, integration, deployed, all, mapped.body).await?;
+    let answered = send(gateway, request, integration, all, mapped.body).await?;
     let status = answered.status.to_string();
     let backend = BackendAnswer { headers: answered.headers, body: answered.body };
     respond(request, integration, deployed, Some(&status), backend)
@@ -69,12 +68,10 @@ async fn send(
     gateway: &Gateway,
     request: &mut Request,
     integration: &PlannedIntegration,
-    deployed: &DeployedStage,
     parameters: Parameters,
     body: bytes::Bytes,
 ) -> Result<HttpResponse, Failure> {
-    let url = stage_variables(&integration.uri, &deployed.stage.variables);
-    let url = with_query(fill(&url, &parameters.path), &parameters.query);
+    let url = with_query(fill(&integration.uri, &parameters.path), &parameters.query);
     let method = match integration.http_method.as_str() {
         "" | "ANY" => request.method.to_string(),
         method => method.to_owned(),
@@ -88,15 +85,19 @@ async fn send(
         timeout: Duration::from_millis(integration.timeout_ms),
         body_bytes_max: BODY_BYTES_MAX,
     };
+    endpoint::tell_request(request, &outbound.url, || outbound.headers.clone(), &outbound.body);
+    let begun = gateway.control.env.now();
     match gateway.control.ports.http.send(outbound).await {
         Ok(answered) => {
+            let took = gateway.control.env.now().since(begun);
+            endpoint::tell_response(request, answered.status, took, || answered.headers.clone(), &answered.body);
             request.integration_status = Some(answered.status);
             Ok(answered)
         }
         Err(HttpFailure::Timeout) => Err(Failure::new(Kind::IntegrationTimeout)),
         Err(HttpFailure::Unreachable(why)) => Err(Failure::new(Kind::IntegrationFailure).because(why)),
         Err(HttpFailure::TooLarge) => Err(Failure::internal().because("the backend's answer exceeds 10 MiB")),
-        Err(HttpFailure::Invalid(why)) => Err(Failure::internal().because(why)),
+        Err(HttpFailure::Invalid(why)) => Err(Failure::configuration(format!("Invalid endpoint address: {why}"))),
     }
 }
 

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use crate::model::Definition;
 
 use super::failure::{Failure, Kind};
-use super::mapping::request_value;
 use super::plan::PlannedMethod;
 use super::request::Request;
+use super::source::RequestSource;
 
 /// How many models a model may draw in.
 const MODELS_MAX: usize = 100;
@@ -60,11 +60,8 @@ fn localize(schema: &mut Value, wanted: &mut Vec<String>) {
 
 /// Refuses a request that lacks a parameter, or whose body does not fit the model of its media type.
 pub(super) fn check(request: &Request, method: &PlannedMethod) -> Result<(), Failure> {
-    let lacks = |name: &&String| {
-        let value = name.strip_prefix("method.request.").and_then(|name| request_value(request, name));
-        value.is_none_or(|value| value.is_empty())
-    };
-    let missing: Vec<&str> = method.required.iter().filter(lacks).filter_map(|name| name.rsplit('.').next()).collect();
+    let lacks = |(_, source): &&(String, RequestSource)| source.value(request).is_none_or(|value| value.is_empty());
+    let missing: Vec<&str> = method.required.iter().filter(lacks).map(|(name, _)| name.as_str()).collect();
     if !missing.is_empty() {
         let message = format!("Missing required request parameters: [{}]", missing.join(", "));
         return Err(Failure::with(Kind::BadRequestParameters, message));
@@ -73,7 +70,11 @@ pub(super) fn check(request: &Request, method: &PlannedMethod) -> Result<(), Fai
         return Ok(());
     };
     let schema = schema.0.as_ref().map_err(|why| Failure::new(Kind::ApiConfigurationError).because(why.as_str()))?;
-    let invalid = |why: String| Failure { validation: Some(why), ..Failure::new(Kind::BadRequestBody) };
+    let invalid = |why: String| {
+        let kind = request.media_type();
+        let line = format!("Request body does not match model schema for content type {kind}: {why}");
+        Failure { validation: Some(why), ..Failure::new(Kind::BadRequestBody).told(line) }
+    };
     let body = match request.body.is_empty() {
         // Nothing is checked like an empty object.
         true => Value::Object(Map::new()),

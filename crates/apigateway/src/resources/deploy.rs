@@ -56,6 +56,7 @@ impl ResourceType for DeploymentType {
                 stage_description: described.and_then(|all| text(all.get("Description"))),
                 description: text(properties.get("Description")),
                 cache_cluster_enabled: None,
+                cache_cluster_size: None,
                 variables: None,
                 canary_settings: None,
                 tracing_enabled: None,
