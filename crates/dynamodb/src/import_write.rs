@@ -28,9 +28,11 @@ const PART_BYTES: u64 = 2 * 1024 * 1024;
 /// How many compressed bytes are unpacked at once: a thousand times as much may come out.
 const UNPACKED_BYTES: usize = 8 * 1024;
 
-/// How many items one transaction puts, and how many bytes of them.
+/// How many items one transaction puts.
 const PUT_MAX: usize = 200;
-const PUT_BYTES_MAX: usize = 512 * 1024;
+
+/// After how many bytes of items a transaction ends: with one more item and the entries of all indexes they must fit one commit.
+const PUT_BYTES_MAX: usize = 128 * 1024;
 
 /// How long the worker sleeps when nobody wakes it, and after a failure.
 const REST: Duration = Duration::from_secs(60);

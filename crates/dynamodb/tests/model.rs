@@ -186,6 +186,8 @@ async fn compare(world: &World, model: &Model) {
         });
         let items: Vec<Value> = model.range((p, -2)..=(p, 1)).map(|(_, item)| item.clone()).collect();
         assert_eq!(world.ok("Query", input).await["Items"], json!(items));
+        let statement = format!("SELECT * FROM \"table\" WHERE id = 'p{p}' AND n BETWEEN -2 AND 1");
+        assert_eq!(world.ok("ExecuteStatement", json!({ "Statement": statement })).await["Items"], json!(items));
     }
     let table = world.ok("DescribeTable", json!({ "TableName": "table" })).await["Table"].clone();
     assert_eq!(table["ItemCount"], model.len());
