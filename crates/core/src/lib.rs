@@ -2,8 +2,8 @@
 //!
 //! What is here: names ([`Arn`], [`Account`], [`Region`]), one request's context ([`Call`], [`Principal`], [`Trace`]), the only
 //! sources of time and chance ([`Clock`], [`Entropy`], together [`Env`]), errors as AWS shapes them ([`ServiceError`],
-//! [`Violations`]), the life cycle of a deployable thing ([`ResourceType`]), and in [`ports`] the small traits by which a
-//! service asks for what another service owns.
+//! [`Violations`]), how samples are spread ([`Distribution`]), the life cycle of a deployable thing ([`ResourceType`]), and in
+//! [`ports`] the small traits by which a service asks for what another service owns.
 //!
 //! # Invariants
 //! - This crate depends on no other crate of Cauce and performs no input or output besides reading the system clock and the
@@ -17,6 +17,7 @@ mod arn;
 mod blob;
 mod call;
 mod clock;
+mod distribution;
 mod entropy;
 mod env;
 mod error;
@@ -31,6 +32,7 @@ pub use arn::{Account, Arn, ArnError, Partition, Region};
 pub use blob::Blob;
 pub use call::{Call, Principal, RequestId};
 pub use clock::{Clock, ManualClock, SystemClock, Wait};
+pub use distribution::{BUCKETS_MAX, Distribution, EXACT_VALUES_MAX, RELATIVE_ERROR, Spread};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use env::Env;
 pub use error::{Fault, ServiceError};
