@@ -8,9 +8,9 @@ use cauce_core::ports::Identity;
 use cauce_core::{Call, ServiceError};
 use serde::Serialize;
 
-use crate::operation::{ResourcePolicy, boxed_policy};
+use crate::operation::{Observer, ResourcePolicy, boxed_policy};
 use crate::served::{Bound, Encoded, Payload, Served};
-use crate::{Input, Operation, ServiceInfo};
+use crate::{Input, Observed, Operation, ServiceInfo};
 
 /// All operations of one service on state `S`.
 ///
@@ -51,6 +51,7 @@ pub struct Api<S> {
     pub(crate) body_bytes_max: Option<usize>,
     denied_code: Option<&'static str>,
     resource_policy: Option<Arc<ResourcePolicy<S>>>,
+    observer: Option<Observer<S>>,
     pub(crate) query_path: Option<&'static str>,
 }
 
@@ -64,6 +65,7 @@ impl<S: Send + Sync + 'static> Api<S> {
             body_bytes_max: None,
             denied_code: None,
             resource_policy: None,
+            observer: None,
             query_path: None,
         }
     }
@@ -81,6 +83,7 @@ impl<S: Send + Sync + 'static> Api<S> {
             let policy = Arc::clone(policy);
             operation.resource_policy = Some(Box::new(move |state, call, arn| policy(state, call, arn)));
         }
+        operation.observer.clone_from(&self.observer);
         let bound = Bound::new(self.info, Arc::clone(&self.state), operation);
         self.operations.insert(name, Arc::new(bound));
         self
@@ -110,6 +113,13 @@ impl<S: Send + Sync + 'static> Api<S> {
         E: Into<ServiceError>,
     {
         self.resource_policy = Some(Arc::new(boxed_policy(policy)));
+        self
+    }
+
+    /// Whom the operations added from here on tell how each request to them has ended.
+    #[must_use]
+    pub fn observed(mut self, observer: impl Fn(&S, &Observed<'_>) + Send + Sync + 'static) -> Api<S> {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -159,7 +169,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         match Arc::clone(served).serve(Arc::clone(identity), call, payload).await? {
             Encoded::Json(body) => Ok(body),
             // A JSON payload is answered in JSON.
-            Encoded::Xml(_) | Encoded::Rest(_) => Ok(Bytes::new()),
+            Encoded::Cbor(_) | Encoded::Xml(_) | Encoded::Rest(_) => Ok(Bytes::new()),
         }
     }
 }

@@ -12,17 +12,17 @@
 //! # Invariants
 //! - No handler runs before the signature is verified and every resource the operation names is allowed.
 //! - Every answer, errors included, carries a request id; an internal cause goes to the log under that id, never to the client.
-//! - What a client can make us hold is bounded by a limit in [`FrontOptions`]; JSON nests at most 127 levels deep, a form has at
-//!   most 10,000 parameters of at most 32 parts.
+//! - What a client can make us hold is bounded by a limit in [`FrontOptions`]; JSON and CBOR nest at most 127 levels
+//!   deep, a form has at most 10,000 parameters of at most 32 parts, CBOR at most 400,000 values.
 //! - A request is carried out to its end, whether or not its sender still waits: wire never drops a handler half way, except at
 //!   the end of shutdown. Handlers bound their own waits by [`cauce_core::Call::deadline`].
 //! - A panicking handler costs its caller a 500 and nobody else anything.
 //!
 //! # Deliberately absent
-//! Policies (behind [`cauce_core::ports::Identity`]), services, TLS and HTTP/2. RPC v2 CBOR will be one more [`Protocol`]: it
-//! decodes into the same tree of values as forms do, and encodes through the same erased serializer as XML does.
+//! Policies (behind [`cauce_core::ports::Identity`]), services, TLS and HTTP/2.
 
 mod api;
+mod cbor;
 mod document;
 mod front;
 mod json;
@@ -37,7 +37,7 @@ mod sigv4;
 pub use api::{Api, Declaration};
 pub use front::{BODY_BYTES_FREE, Door, Front, FrontOptions, INSIDE_ANSWER_BYTES_MAX};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-pub use operation::{ANSWER_S_MAX, Input, Operation};
+pub use operation::{ANSWER_S_MAX, Input, Observed, Operation};
 pub use query::xml::flattened;
 pub use raw::{Body, Payload, RawRequest, RawService, RawStyle, RequestHead};
 pub use rest::{RestRequest, RestResponse};

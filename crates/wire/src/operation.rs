@@ -27,6 +27,7 @@ type Resources<I> = Box<dyn Fn(&Call, &I) -> Vec<String> + Send + Sync>;
 type Context<I> = Box<dyn Fn(&Call, &I) -> Vec<(String, Vec<String>)> + Send + Sync>;
 type Locate<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<String> + Send + Sync>;
 pub(crate) type ResourcePolicy<S> = Box<dyn Fn(Arc<S>, Call, String) -> Boxed<Option<String>> + Send + Sync>;
+pub(crate) type Observer<S> = Arc<dyn Fn(&S, &Observed<'_>) + Send + Sync>;
 type Decode<I> = Box<dyn Fn(&RestRequest) -> Result<I, ServiceError> + Send + Sync>;
 type Encode<O> = Box<dyn Fn(O) -> RestResponse + Send + Sync>;
 
@@ -61,6 +62,19 @@ pub(crate) struct Route {
     pub(crate) status: u16,
 }
 
+/// How a request has ended, for whoever measures a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The operation.
+    pub operation: &'static str,
+    /// The call.
+    pub call: &'a Call,
+    /// The first of the resources that were acted on, as [`Operation::resource`] names it.
+    pub resource: &'a str,
+    /// Why it failed, if it did.
+    pub error: Option<&'a ServiceError>,
+}
+
 /// One operation on a service's state `S`, from input `I` to output `O`.
 pub struct Operation<S, I, O> {
     pub(crate) name: &'static str,
@@ -73,6 +87,8 @@ pub struct Operation<S, I, O> {
     pub(crate) authorized: bool,
     /// Set by the [`crate::Api`] that it is added to.
     pub(crate) denied_code: Option<&'static str>,
+    /// Set by the [`crate::Api`] that it is added to.
+    pub(crate) observer: Option<Observer<S>>,
     pub(crate) routes: Vec<Route>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) decode: Option<Decode<I>>,
@@ -113,6 +129,7 @@ where
             resource_policy: None,
             authorized: true,
             denied_code: None,
+            observer: None,
             routes: Vec::new(),
             bindings: Vec::new(),
             decode: None,

@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::document::Document;
 use crate::operation::{Boxed, Route};
 use crate::query::{form, xml};
-use crate::{Input, Operation, RestRequest, RestResponse, ServiceInfo, json, rest};
+use crate::{Input, Observed, Operation, RestRequest, RestResponse, ServiceInfo, cbor, json, rest};
 
 /// A request body, in the protocol it came in.
 pub(crate) enum Payload {
     Json(Bytes),
+    Cbor(Bytes),
     /// A form; the namespace is the answer's.
     Form {
         form: Bytes,
@@ -33,6 +34,7 @@ pub(crate) enum Payload {
 #[derive(Debug)]
 pub(crate) enum Encoded {
     Json(Bytes),
+    Cbor(Bytes),
     Xml(String),
     Rest(RestResponse),
 }
@@ -116,6 +118,16 @@ where
     }
 
     async fn run(&self, identity: &dyn Identity, call: Call, input: I) -> Result<O, ServiceError> {
+        let Some(observer) = &self.operation.observer else { return self.perform(identity, call, input).await };
+        let resources = self.operation.resources.as_ref().map(|resources| resources(&call, &input));
+        let resource = resources.and_then(|resources| resources.into_iter().next()).unwrap_or_default();
+        let done = self.perform(identity, call.clone(), input).await;
+        let (operation, error) = (self.operation.name, done.as_ref().err());
+        observer(&self.state, &Observed { operation, call: &call, resource: &resource, error });
+        done
+    }
+
+    async fn perform(&self, identity: &dyn Identity, call: Call, input: I) -> Result<O, ServiceError> {
         if self.operation.authorized {
             let (resources, context) = self.subject(&call, &input);
             self.authorize(identity, &call, resources, context).await?;
@@ -132,6 +144,7 @@ where
         let validation_code = self.info.validation_code;
         match payload {
             Payload::Json(body) => json::decode(body, validation_code),
+            Payload::Cbor(body) => cbor::decode(body, validation_code),
             Payload::Form { form, .. } => {
                 let document = Document::Form(form::parse(form)?);
                 I::deserialize(document).map_err(|e| e.into_service_error(validation_code, form::MALFORMED))
@@ -153,6 +166,7 @@ where
 /// How the output is to be encoded, kept while the handler runs.
 enum Form {
     Json,
+    Cbor,
     Xml { xmlns: &'static str, request_id: cauce_core::RequestId },
     Rest { status: u16 },
 }
@@ -192,6 +206,7 @@ where
             let input = self.decode(&payload)?;
             let form = match &payload {
                 Payload::Json(_) => Form::Json,
+                Payload::Cbor(_) => Form::Cbor,
                 Payload::Form { xmlns, .. } => Form::Xml { xmlns, request_id: call.request_id.clone() },
                 Payload::Rest { status, .. } => Form::Rest { status: *status },
             };
@@ -200,6 +215,7 @@ where
             let output = self.run(&*identity, call, input).await?;
             Ok(match (form, &self.operation.encode) {
                 (Form::Json, _) => Encoded::Json(json::encode(&output)?),
+                (Form::Cbor, _) => Encoded::Cbor(cbor::encode(&output)?),
                 (Form::Xml { xmlns, request_id }, _) => {
                     let members: Option<&dyn erased_serde::Serialize> =
                         if TypeId::of::<O>() == TypeId::of::<()>() { None } else { Some(&output) };

@@ -36,6 +36,11 @@ pub enum Protocol {
         /// The XML namespace of the answers.
         xmlns: &'static str,
     },
+    /// RPC v2: a POST of CBOR to `/service/SERVICE/operation/OPERATION` under the header `smithy-protocol: rpc-v2-cbor`.
+    Cbor {
+        /// What stands in the path, for example `GraniteServiceVersion20100801`.
+        service: &'static str,
+    },
     /// JSON over methods and paths that each operation declares with [`crate::Operation::rest`].
     RestJson,
 }

@@ -67,6 +67,59 @@ async fn json_operations() {
     assert!(answer.body.contains(r#""Detail":7"#));
 }
 
+/// An operation in CBOR, signed.
+fn cbor(path: &str, body: &[u8], headers: &[(&str, &str)]) -> support::signer::Request {
+    let common = [("content-type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")];
+    let mut unsigned = request("POST", path, &[&common, headers].concat(), "");
+    unsigned.body = body.to_vec();
+    Signer::new("echo", &support::now()).sign(unsigned)
+}
+
+#[tokio::test]
+async fn cbor_operations() {
+    let server = start(FrontOptions::default()).await;
+    let operation = |name: &str| format!("/service/Echo_20200101/operation/{name}");
+    let answer = server.send(&cbor(&operation("Say"), b"\xBF\x64Text\x62h\xC3", &[])).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let answer = server.send(&cbor(&operation("Say"), b"\xBF\x64Text\x63h\xC3\xA9\xFF", &[])).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "\u{FFFD}dTextché\u{FFFD}"));
+    assert_eq!(answer.header("content-type"), Some("application/cbor"));
+    assert_eq!(answer.header("smithy-protocol"), Some("rpc-v2-cbor"));
+    assert!(answer.header("x-amzn-requestid").is_some());
+
+    let check = async |path: &str, body: &[u8], expect: (u16, &str, &str)| {
+        let answer = server.send(&cbor(path, body, &[("x-amzn-query-mode", "true")])).await;
+        let (status, code, message) = expect;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let typed = format!("f__type{}{code}", if code.len() < 24 { char::from(0x60 + code.len() as u8) } else { 'x' });
+        assert!(answer.body.contains(&typed) || answer.body.contains(code), "{answer:?}");
+        assert!(answer.body.contains(message), "{answer:?}");
+        assert_eq!(answer.header("smithy-protocol"), Some("rpc-v2-cbor"));
+        assert!(answer.header("x-amzn-query-error").is_some_and(|error| error.ends_with(";Sender")), "{answer:?}");
+    };
+    let null = "Value null at 'text' failed to satisfy constraint: Member must not be null";
+    check(&operation("Say"), b"", (400, "ValidationException", null)).await;
+    let wrong = "NUMBER_VALUE can not be converted to a String";
+    check(&operation("Say"), b"\xA1\x64Text\x05", (400, "SerializationException", wrong)).await;
+    let broken = "The request body is not valid CBOR";
+    check(&operation("Say"), b"\xA1\x64Text", (400, "SerializationException", broken)).await;
+    let deep = [b"\xA1\x64Text".to_vec(), vec![0x81; 10_000]].concat();
+    let too_deep = "The request body nests deeper than the limit of 127 levels";
+    check(&operation("Say"), &deep, (400, "SerializationException", too_deep)).await;
+    let unknown = "The operation Sing is not known to the service echo.";
+    check(&operation("Sing"), b"", (404, "UnknownOperationException", unknown)).await;
+    let nobody = "The path /service/Nobody/operation/Say names no service that is known here.";
+    check("/service/Nobody/operation/Say", b"", (404, "UnknownOperationException", nobody)).await;
+    check(&operation("Refuse"), b"", (400, "QueueDoesNotExist", "The queue does not exist.")).await;
+    let denied = "is not authorized to perform: echo:Say";
+    check(&operation("Say"), b"\xA1\x64Text\x69forbidden", (400, "AccessDeniedException", denied)).await;
+    let mut unsigned = cbor(&operation("Say"), b"", &[]);
+    unsigned.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+    let answer = server.send(&unsigned).await;
+    assert!(answer.status == 403 || answer.status == 400, "{answer:?}");
+    assert!(answer.body.contains("MissingAuthenticationToken"), "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_handler_knows_who_calls_from_where() {
     let server = start(FrontOptions::default()).await;

@@ -8,6 +8,7 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 
+use crate::cbor;
 use crate::query::xml;
 use crate::raw::{Body, RawStyle};
 use crate::served::Encoded;
@@ -20,6 +21,10 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID);
 const X_S3_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const X_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const X_QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+/// By which a client says, and the answer confirms, that it speaks RPC v2.
+pub(super) const X_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+pub(super) const RPC_V2_CBOR: &str = "rpc-v2-cbor";
+const CBOR: &str = "application/cbor";
 
 /// The form of the answers to a request, known before its operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,10 @@ pub(crate) enum Style {
     /// AWS JSON; `query_mode` where the client wants the code of the older protocol too.
     Json {
         content_type: &'static str,
+        query_mode: bool,
+    },
+    /// RPC v2 CBOR; `query_mode` as in JSON.
+    Cbor {
         query_mode: bool,
     },
     RestJson,
@@ -48,7 +57,7 @@ impl Style {
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            Style::Json { .. } => Dialect::Json,
+            Style::Json { .. } | Style::Cbor { .. } => Dialect::Json,
             Style::RestJson => Dialect::Rest,
             Style::Query { .. } => Dialect::Query,
             Style::RestXml => Dialect::S3,
@@ -85,6 +94,12 @@ pub(crate) fn success(style: Style, id: &RequestId, encoded: Encoded) -> Respons
             };
             response(StatusCode::OK, id, Some(content_type), body)
         }
+        Encoded::Cbor(body) => {
+            let content_type = (!body.is_empty()).then_some(CBOR);
+            let mut response = response(StatusCode::OK, id, content_type, body);
+            put(&mut response, X_PROTOCOL, RPC_V2_CBOR);
+            response
+        }
         Encoded::Xml(xml) => response(StatusCode::OK, id, Some("text/xml"), xml.into()),
         Encoded::Rest(rest) => {
             let mut response = Response::new(Body::full(rest.body));
@@ -100,7 +115,7 @@ pub(crate) fn success(style: Style, id: &RequestId, encoded: Encoded) -> Respons
 pub(crate) fn failure(style: Style, id: &RequestId, error: &ServiceError, resource: &str) -> Response<Body> {
     // Whoever lacks permission hears 400 in AWS JSON and 403 everywhere else.
     let status = match style {
-        Style::Json { .. } => error.status(),
+        Style::Json { .. } | Style::Cbor { .. } => error.status(),
         _ if error.code() == "AccessDeniedException" => 403,
         _ => error.status(),
     };
@@ -110,11 +125,15 @@ pub(crate) fn failure(style: Style, id: &RequestId, error: &ServiceError, resour
             let mut response = response(status, id, Some(content_type), json_error(error, true));
             put(&mut response, X_ERROR_TYPE, error.code());
             if query_mode {
-                let fault = match error.fault() {
-                    Fault::Sender => "Sender",
-                    Fault::Receiver => "Receiver",
-                };
-                put(&mut response, X_QUERY_ERROR, &format!("{};{fault}", error.query_code()));
+                put_query_error(&mut response, error);
+            }
+            response
+        }
+        Style::Cbor { query_mode } => {
+            let mut response = response(status, id, Some(CBOR), cbor::error(error));
+            put(&mut response, X_PROTOCOL, RPC_V2_CBOR);
+            if query_mode {
+                put_query_error(&mut response, error);
             }
             response
         }
@@ -131,6 +150,15 @@ pub(crate) fn failure(style: Style, id: &RequestId, error: &ServiceError, resour
             response
         }
     }
+}
+
+/// The code of the older protocol, for clients that have promised it to their callers.
+fn put_query_error(response: &mut Response<Body>, error: &ServiceError) {
+    let fault = match error.fault() {
+        Fault::Sender => "Sender",
+        Fault::Receiver => "Receiver",
+    };
+    put(response, X_QUERY_ERROR, &format!("{};{fault}", error.query_code()));
 }
 
 fn put(response: &mut Response<Body>, name: HeaderName, value: &str) {

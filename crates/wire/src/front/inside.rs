@@ -76,7 +76,9 @@ async fn perform(
     let length = body.len();
     let (served, payload) = payload(&target, &parts, body).map_err(refused)?;
     let api = match &target {
-        Target::Json { api, .. } | Target::Query { api, .. } | Target::Rest { api, .. } => Some(*api),
+        Target::Json { api, .. } | Target::Cbor { api, .. } | Target::Query { api, .. } | Target::Rest { api, .. } => {
+            Some(*api)
+        }
         Target::Raw(_) => None,
     };
     check_length(shared, api, served, length).map_err(refused)?;

@@ -153,7 +153,10 @@ struct Operation<'a> {
 impl Operation<'_> {
     fn api(&self) -> Option<&Mounted> {
         match &self.target {
-            Target::Json { api, .. } | Target::Query { api, .. } | Target::Rest { api, .. } => Some(api),
+            Target::Json { api, .. }
+            | Target::Cbor { api, .. }
+            | Target::Query { api, .. }
+            | Target::Rest { api, .. } => Some(api),
             Target::Raw(_) => None,
         }
     }
@@ -168,7 +171,9 @@ impl Operation<'_> {
         let key = find_key(shared, self.presented, now).await?.map_err(|r| r.into_error(dialect))?;
 
         let (name, own_max) = match &self.target {
-            Target::Json { served, .. } | Target::Rest { served, .. } => (served.name(), served.body_bytes_max()),
+            Target::Json { served, .. } | Target::Cbor { served, .. } | Target::Rest { served, .. } => {
+                (served.name(), served.body_bytes_max())
+            }
             Target::Query { .. } | Target::Raw(_) => ("requested", None),
         };
         let bytes_max = own_max.or(api.body_bytes_max).unwrap_or(shared.options.body_bytes_max);
@@ -196,6 +201,7 @@ pub(super) fn payload<'t>(
     let query = parts.uri.query().unwrap_or("");
     match target {
         Target::Json { served, .. } => Ok((served, Payload::Json(body))),
+        Target::Cbor { served, .. } => Ok((served, Payload::Cbor(body))),
         Target::Rest { served, labels, status, .. } => {
             let request = RestRequest {
                 method: parts.method.clone(),

@@ -7,7 +7,7 @@ use cauce_core::ServiceError;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 
-use super::answer::Style;
+use super::answer::{RPC_V2_CBOR, Style, X_PROTOCOL};
 use crate::api::{Api, unknown_operation};
 use crate::raw::{RawService, RequestHead};
 use crate::rest::route::{Labels, Routes};
@@ -81,6 +81,7 @@ pub(super) struct Services {
 /// What a request is for.
 pub(super) enum Target<'s> {
     Json { api: &'s Mounted, served: &'s Arc<dyn Served> },
+    Cbor { api: &'s Mounted, served: &'s Arc<dyn Served> },
     Query { api: &'s Mounted, xmlns: &'static str },
     Rest { api: &'s Mounted, served: &'s Arc<dyn Served>, labels: Labels, status: u16 },
     Raw(&'s Arc<dyn RawService>),
@@ -118,6 +119,9 @@ impl Services {
         if let Some(target) = headers.get("x-amz-target") {
             return self.find_json(headers, target.to_str().unwrap_or(""), route.head.method);
         }
+        if headers.get(X_PROTOCOL).is_some_and(|protocol| protocol.as_bytes() == RPC_V2_CBOR.as_bytes()) {
+            return self.find_cbor(&route.head);
+        }
         let Some(service) = route.signed_for else {
             let style = guess(route, "");
             return Err(refused(style, Refusal::Missing.into_error(style.dialect())));
@@ -152,6 +156,26 @@ impl Services {
         match api.operations.get(operation).filter(|_| method == Method::POST) {
             Some(served) => Ok((Target::Json { api, served }, style)),
             None => Err(refused(style, unknown_operation(operation, api.info.signing_name))),
+        }
+    }
+
+    /// The operation that the path names.
+    fn find_cbor(&self, head: &RequestHead<'_>) -> Result<(Target<'_>, Style), Refused> {
+        let style = Style::Cbor { query_mode: in_query_mode(head.headers) };
+        let path = head.uri.path();
+        let named = path.strip_prefix("/service/").and_then(|path| path.split_once("/operation/"));
+        let (service, operation) = named.unwrap_or(("", path));
+        let speaks = |api: &&Mounted| {
+            let mut protocols = api.info.protocols.iter();
+            protocols.any(|protocol| matches!(protocol, Protocol::Cbor { service: known } if *known == service))
+        };
+        let Some(api) = self.apis.iter().find(speaks) else {
+            let message = format!("The path {path} names no service that is known here.");
+            return Err(refused(style, ServiceError::new(404, "UnknownOperationException", message)));
+        };
+        match api.operations.get(operation).filter(|_| *head.method == Method::POST) {
+            Some(served) => Ok((Target::Cbor { api, served }, style)),
+            None => Err(refused(style, unknown_operation(operation, api.info.signing_name).with_status(404))),
         }
     }
 
@@ -224,6 +248,10 @@ fn is_form(route: &Route<'_>) -> bool {
 fn json_style(headers: &HeaderMap, version: JsonVersion) -> Style {
     let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let asked = [JsonVersion::V1_0, JsonVersion::V1_1].into_iter().find(|v| content_type.starts_with(v.content_type()));
-    let query_mode = headers.get("x-amzn-query-mode").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"true"));
-    Style::Json { content_type: asked.unwrap_or(version).content_type(), query_mode }
+    Style::Json { content_type: asked.unwrap_or(version).content_type(), query_mode: in_query_mode(headers) }
+}
+
+/// Whether the client wants the codes of the query protocol that the service has spoken before.
+fn in_query_mode(headers: &HeaderMap) -> bool {
+    headers.get("x-amzn-query-mode").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"true"))
 }

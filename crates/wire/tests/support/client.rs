@@ -96,7 +96,9 @@ impl Connection {
             while self.pending.len() < len {
                 self.more().await?;
             }
-            answer.body = String::from_utf8(self.pending.drain(..len).collect()).unwrap();
+            let body: Vec<u8> = self.pending.drain(..len).collect();
+            // What is no text is looked at as far as it is one.
+            answer.body = String::from_utf8_lossy(&body).into_owned();
         }
         Some(answer)
     }
@@ -117,7 +119,7 @@ impl Connection {
             }
             body.extend(self.pending.drain(..len + 2).take(len));
             if len == 0 {
-                return String::from_utf8(body).unwrap();
+                return String::from_utf8_lossy(&body).into_owned();
             }
         }
     }

@@ -201,7 +201,10 @@ fn decode_invoke(request: &RestRequest) -> Result<Invoke, ServiceError> {
 static ECHO: ServiceInfo = ServiceInfo {
     name: "echo",
     signing_name: "echo",
-    protocols: &[Protocol::Json { version: JsonVersion::V1_1, target_prefix: "Echo" }],
+    protocols: &[
+        Protocol::Json { version: JsonVersion::V1_1, target_prefix: "Echo" },
+        Protocol::Cbor { service: "Echo_20200101" },
+    ],
     validation_code: "ValidationException",
 };
 
