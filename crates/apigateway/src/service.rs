@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::deployed::{Cache, Claim, DeployedStage, KeyGrant, StageId};
 use crate::error::Error;
+use crate::execution::Meters;
 use crate::keys::{self, Place};
 use crate::model::{Definition, RestApi};
 
@@ -47,6 +48,7 @@ pub struct ApiGateway {
     pub(crate) ports: ApiGatewayPorts,
     pub(crate) stages: Cache<StageId, DeployedStage>,
     pub(crate) grants: Cache<Claim, KeyGrant>,
+    pub(crate) meters: Meters,
 }
 
 /// What ids are made of.
@@ -55,7 +57,8 @@ const ID_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 impl ApiGateway {
     /// The service on this store.
     pub fn open(db: Db, env: Env, ports: ApiGatewayPorts) -> Arc<ApiGateway> {
-        Arc::new(ApiGateway { db, env, ports, stages: Cache::default(), grants: Cache::default() })
+        let (stages, grants, meters) = (Cache::default(), Cache::default(), Meters::default());
+        Arc::new(ApiGateway { db, env, ports, stages, grants, meters })
     }
 
     /// A new id of ten characters, as APIs, resources and keys have.

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use cauce_apigateway::{ApiGateway, ApiGatewayPorts, Gateway};
 use cauce_cloudformation::{CloudFormation, Ports};
 use cauce_cloudwatch::logs::{self, Logs, LogsOptions};
+use cauce_cloudwatch::metrics::{self, Metrics, MetricsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
 use cauce_delivery::Delivery;
@@ -30,6 +31,8 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::exposition::Exposition;
+use crate::measured;
 use crate::outbound::Outbound;
 use crate::references::Stored;
 use crate::services::LateServices;
@@ -49,6 +52,7 @@ pub(crate) struct Server {
     workers: Vec<JoinHandle<()>>,
     delivery: Delivery,
     lambda: Arc<Lambda>,
+    metrics: Arc<Metrics>,
     owner: Owner,
 }
 
@@ -96,7 +100,9 @@ impl Server {
         };
         let iam = Iam::open(db.clone(), env.clone(), iam_options).await?;
         let identity: Arc<dyn Identity> = iam.clone();
-        let logs = Logs::open(db.clone(), env.clone(), owner.clone(), LogsOptions::default());
+        let metrics = Metrics::open(db.clone(), env.clone(), owner.clone(), MetricsOptions::default()).await?;
+        let logs_options = LogsOptions { metrics: Some(metrics.clone()), ..LogsOptions::default() };
+        let logs = Logs::open(db.clone(), env.clone(), owner.clone(), logs_options);
         let s3 =
             S3::open(db.clone(), env.clone(), identity.clone(), S3Options { dir: config.data.join("objects") }).await?;
         let lambda = open_lambda(config, address, &db, &env, &identity, &logs, &s3, &delivery).await?;
@@ -123,6 +129,14 @@ impl Server {
         let gateway = ApiGateway::open(db.clone(), env.clone(), gateway_ports);
         let sqs = Sqs::open(SqsOptions::default(), db.clone(), env.clone(), owner.clone(), identity.clone());
         delivery.register("sqs", Arc::new(QueueTarget::new(sqs.clone())));
+        let meters: Arc<dyn ports::Metrics> = metrics.clone();
+        measured::count_ends(&delivery, &meters);
+        lambda.measure(meters.clone());
+        events.measure(meters.clone());
+        sns.measure(meters.clone());
+        sqs.measure(meters.clone());
+        gateway.measure(meters.clone());
+        tables.measure(&meters);
         let queues: Arc<dyn ports::Queues> = Arc::new(QueuePoller::new(sqs.clone()));
 
         let types = [
@@ -153,6 +167,7 @@ impl Server {
             .api(cauce_iam::api(&iam))
             .api(cauce_iam::sts_api(&iam))
             .api(logs::api(logs.clone()))
+            .api(metrics::api(metrics.clone()))
             .api(cauce_lambda::api(lambda.clone()))
             .api(cauce_eventbridge::api(events.clone()))
             .api(scheduler::api(scheduler.clone()))
@@ -166,6 +181,7 @@ impl Server {
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Gateway::new(gateway)))
             .raw(Arc::new(Site::new(sns.clone())))
+            .raw(Arc::new(Exposition::new(metrics.clone())))
             .raw(s3.clone())
             .build();
         services.open(front.clone());
@@ -181,12 +197,15 @@ impl Server {
             tokio::spawn(cauce_dynamodb::run(tables)),
             tokio::spawn(s3.clone().run_lifecycle()),
             tokio::spawn(secrets.run_deletions()),
-            tokio::spawn(cauce_sqs::run_sweeps(sqs)),
+            tokio::spawn(cauce_sqs::run_sweeps(sqs.clone())),
+            tokio::spawn(cauce_sqs::run_gauges(sqs)),
             tokio::spawn(cauce_sns::run_sweeps(sns)),
             tokio::spawn(logs.worker(stopped(&stop))),
+            tokio::spawn(metrics.clone().worker(stopped(&stop))),
+            tokio::spawn(metrics.clone().flusher(stopped(&stop))),
         ];
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));
-        Ok(Server { address, stop, front, workers, delivery, lambda, owner })
+        Ok(Server { address, stop, front, workers, delivery, lambda, metrics, owner })
     }
 
     /// Where it is reached: by address, since clients resolve `localhost` differently.
@@ -217,6 +236,8 @@ impl Server {
         for worker in &self.workers {
             worker.abort();
         }
+        // What happened since the flusher has ended, or was about to be flushed.
+        self.metrics.flush(cauce_core::Env::system().now()).await;
         self.owner.release().await?;
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! CloudWatch for Cauce. Today: [`logs`]. Metrics and alarms join it as modules beside.
+//! CloudWatch for Cauce: [`logs`] and [`metrics`]. Alarms join them as a module beside.
 //!
 //! # Limits
-//! See [`logs`].
+//! See the modules.
 //!
 //! # Deliberately absent
 //! Whatever the modules name; and any knowledge of the services that write here.
 
 pub mod logs;
+pub mod metrics;

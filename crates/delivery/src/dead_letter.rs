@@ -19,6 +19,14 @@ pub const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// The most dead letters that are read at once.
 pub const LETTERS_MAX: usize = 1_000;
 
+/// How the cause of a dead letter ends.
+const LETTER: &str = " (dead letter)";
+
+/// Whether an effect carries another one that was given up.
+pub(crate) fn is_letter(effect: &Effect) -> bool {
+    effect.cause.ends_with(LETTER)
+}
+
 /// The effect that puts `pending` into `queue`.
 pub(crate) fn letter(pending: &Pending, queue: Arn, code: &str, reason: &str, entropy: &dyn Entropy) -> Effect {
     let effect = &pending.effect;
@@ -37,7 +45,7 @@ pub(crate) fn letter(pending: &Pending, queue: Arn, code: &str, reason: &str, en
     attributes.extend(effect.attributes.iter().filter(|(name, _)| message::is_about_message(name)).cloned());
     Effect {
         target: queue,
-        cause: format!("{} (dead letter)", effect.cause),
+        cause: format!("{}{LETTER}", effect.cause),
         service: effect.service.clone(),
         source: effect.source.clone(),
         account: effect.account,

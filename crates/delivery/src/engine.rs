@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use cauce_core::{Arn, Env, Fault, ServiceError, Timestamp};
@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::attempt::{Attempted, attempt};
+use crate::dead_letter::is_letter;
 use crate::effect::{Effect, EffectId, HOPS_MAX, PAYLOAD_BYTES_MAX, Pending};
 use crate::keys::{self, Place};
 use crate::lane::{LANE_BYTES_MAX, LANE_ROWS_MAX, Lane, LaneDepth, Turn, Waiting};
@@ -41,6 +42,9 @@ pub struct Delivery {
     inner: Arc<Inner>,
 }
 
+/// Told of the end of every effect that has a source: the source, and whether it was delivered.
+pub type OnEnd = Arc<dyn Fn(&Arn, bool) + Send + Sync>;
+
 pub(crate) struct Inner {
     pub(crate) db: Db,
     pub(crate) env: Env,
@@ -52,6 +56,7 @@ pub(crate) struct Inner {
     running: AtomicBool,
     stopped: tokio::sync::watch::Sender<bool>,
     notes: mpsc::Sender<Step>,
+    on_end: OnceLock<OnEnd>,
     /// Taken by [`Delivery::start`].
     noted: Mutex<Option<mpsc::Receiver<Step>>>,
 }
@@ -70,6 +75,7 @@ impl Delivery {
             running: AtomicBool::new(false),
             stopped: tokio::sync::watch::Sender::new(false),
             notes,
+            on_end: OnceLock::new(),
             noted: Mutex::new(Some(noted)),
         };
         Delivery { inner: Arc::new(inner) }
@@ -78,6 +84,14 @@ impl Delivery {
     /// Names who takes effects on ARNs of `service`.
     pub fn register(&self, service: &'static str, target: Arc<dyn Target>) {
         self.inner.targets.write().insert(service, target);
+    }
+
+    /// Names who is told how effects ended, after the commit; the first one stays. What a source sends to itself and the letters
+    /// of what was given up are no effects of their own.
+    pub fn on_end(&self, told: OnEnd) {
+        if self.inner.on_end.set(told).is_err() {
+            tracing::error!("who is told of ends was named twice");
+        }
     }
 
     /// Whether anybody takes effects on this ARN.
@@ -255,6 +269,7 @@ impl Inner {
         fate: Fate,
         detail: &str,
     ) -> Result<(), ServiceError> {
+        self.tell_end(tx, &pending.effect, &fate);
         let step = Step {
             trace: pending.effect.trace,
             at,
@@ -266,6 +281,20 @@ impl Inner {
             detail: detail.to_owned(),
         };
         Ok(lineage::record(tx, &step)?)
+    }
+
+    /// Tells, once it is durable, that an effect has ended, if it has.
+    fn tell_end(&self, tx: &Tx, effect: &Effect, fate: &Fate) {
+        let delivered = match fate {
+            Fate::Done | Fate::Delivered { .. } => true,
+            Fate::DeadLettered { .. } => false,
+            Fate::Waiting => return,
+        };
+        let (Some(told), Some(source)) = (self.on_end.get(), &effect.source) else { return };
+        if effect.target != *source && !is_letter(effect) {
+            let (told, source) = (Arc::clone(told), source.clone());
+            tx.on_commit(move || told(&source, delivered));
+        }
     }
 
     /// Finds or opens a target's lane and offers it an effect; without one, the lane looks for its effects in the store.

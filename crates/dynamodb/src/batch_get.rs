@@ -15,6 +15,7 @@ use crate::change::item_of;
 use crate::error::Error;
 use crate::expression::Projection;
 use crate::keys;
+use crate::meters::Units;
 use crate::model::Table;
 use crate::request::{self, Names, projection_or_attributes, table_id, table_resource, validate_table};
 use crate::service::DynamoDb;
@@ -184,8 +185,10 @@ impl DynamoDb {
                     None => item,
                 }));
             }
+            let spent = Spent::on_table(units);
+            self.spent((call.account, &call.region), &wish.name, Units::Read, &spent);
             if let Some(consumed) = &mut answer.consumed_capacity {
-                consumed.extend(Spent::on_table(units).tell(&wish.name, wanted, Kind::Plain));
+                consumed.extend(spent.tell(&wish.name, wanted, Kind::Plain));
             }
             if !left.is_empty() {
                 let unprocessed = Unprocessed {

@@ -15,6 +15,7 @@ use crate::change::{Action, Change};
 use crate::error::Error;
 use crate::item::ItemCollectionMetrics;
 use crate::keys;
+use crate::meters::Units;
 use crate::model::Table;
 use crate::request::{self, table_id, table_resource, validate_table};
 use crate::service::DynamoDb;
@@ -196,6 +197,9 @@ impl DynamoDb {
                 }
                 (Ok(_), None) => {}
             }
+        }
+        for (writes, spent) in batch.iter().zip(&spent) {
+            self.spent((call.account, &call.region), &writes.name, Units::Written, spent);
         }
         Ok(answer(&batch, &tables, &spent, &failed, wanted, metrics))
     }

@@ -17,6 +17,7 @@ use crate::expression::{
     legacy_updates, parse_condition, parse_update, refuse_mixed,
 };
 use crate::keys::{self, TableId};
+use crate::meters::Units;
 use crate::model::Table;
 use crate::request::{self, Names, Values, table_id};
 use crate::service::DynamoDb;
@@ -328,6 +329,7 @@ impl DynamoDb {
         let table_key = keys::table(id);
         let (table, old, decision, spent) =
             self.db.transact(async |tx| self.change_in(&tx, &table_key, &change, answer.old_on_failure).await).await?;
+        self.spent((id.account, &id.region), &id.name, Units::Written, &spent);
         Ok(WriteOutput {
             attributes: answer.attributes(&change, old, decision),
             consumed_capacity: spent.tell(&id.name, answer.capacity, Kind::Plain),
@@ -368,6 +370,7 @@ impl DynamoDb {
         let item = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
         let bytes = item.as_ref().map_or(0, item_size_bytes);
         let spent = Spent::on_table(read_units(bytes, Rate::of(input.consistent_read)));
+        self.spent((id.account, &id.region), &id.name, Units::Read, &spent);
         let wanted = Wanted::of(input.return_consumed_capacity.as_deref());
         Ok(GetItemOutput {
             item: match projection {

@@ -48,6 +48,7 @@ mod item;
 mod key;
 mod keys;
 mod limits;
+mod meters;
 mod model;
 mod number;
 mod partiql;

@@ -176,6 +176,7 @@ impl DynamoDb {
             let range = query_range(source, key_condition.clone(), start.as_ref(), backward)?;
             check_filter(reading.filter.as_ref(), source)?;
             if let Some(page) = self.page(source, range, &reading).await? {
+                self.paged(&id, "Query", page.count, &page.spent);
                 return Ok(page);
             }
         }

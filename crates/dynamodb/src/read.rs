@@ -173,7 +173,7 @@ impl<'a> Source<'a> {
 pub(crate) struct Page {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) items: Option<Vec<Item>>,
-    count: usize,
+    pub(crate) count: usize,
     pub(crate) scanned_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_evaluated_key: Option<Item>,
@@ -182,6 +182,7 @@ pub(crate) struct Page {
     /// How many bytes it has looked at.
     #[serde(skip)]
     pub(crate) bytes: usize,
+    /// What it has cost, for whoever measures.
     #[serde(skip)]
     pub(crate) spent: Spent,
 }

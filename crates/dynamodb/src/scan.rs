@@ -158,6 +158,7 @@ impl DynamoDb {
                 range = range.after(&row);
             }
             if let Some(page) = self.page(source, range, &reading).await? {
+                self.paged(&id, "Scan", page.count, &page.spent);
                 return Ok(page);
             }
         }

@@ -13,6 +13,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::expiry::Alarm;
 use crate::history::Moments;
+use crate::meters::Meters;
 use crate::request::{read_resource, table_resource};
 use crate::stream::Flows;
 use crate::{absent, backup, export, import, policy, recovery, restore};
@@ -53,6 +54,7 @@ pub struct DynamoDb {
     pub(crate) work: Notify,
     /// Wakes the worker that deletes what has expired.
     pub(crate) alarm: Arc<Alarm>,
+    pub(crate) meters: Meters,
 }
 
 impl DynamoDb {
@@ -76,6 +78,7 @@ impl DynamoDb {
             services: OnceLock::new(),
             work: Notify::new(),
             alarm,
+            meters: Meters::default(),
         };
         service.begin_kept_expiries().await?;
         service.reach_history().await?;
@@ -104,7 +107,7 @@ impl DynamoDb {
 /// Every operation of DynamoDB that is served.
 pub fn api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
     let api = Api::new(&INFO, Arc::clone(&service)).body_bytes_max(BODY_BYTES_MAX);
-    let api = data(control(api.resource_policy(DynamoDb::policy_of)), &service);
+    let api = data(control(api.resource_policy(DynamoDb::policy_of)).observed(DynamoDb::ended), &service);
     let api = backup::operations(recovery::operations(restore::operations(api)));
     absent::operations(policy::operations(export::operations(import::operations(api))))
 }

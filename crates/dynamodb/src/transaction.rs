@@ -19,6 +19,7 @@ use crate::change::{self, Action, Change, Refusal};
 use crate::error::{CancellationReason, Error};
 use crate::item::{ItemCollectionMetrics, update_change};
 use crate::keys::{self, TableId, TokenId};
+use crate::meters::Units;
 use crate::model::{Table, table_arn};
 use crate::request::{self, Names, Values, table_id, validate_table};
 use crate::service::DynamoDb;
@@ -276,6 +277,10 @@ impl DynamoDb {
         let token = input.client_request_token.map(|token| token_of(&call, token, &wishes)).transpose()?;
         let steps: Vec<Step> = wishes.into_iter().map(|wish| step(&call, wish)).collect::<Result<_, _>>()?;
         let done = self.transact(&steps, token.as_ref()).await?;
+        let units = if done.repeated { Units::Read } else { Units::Written };
+        for (name, spent) in &done.spent {
+            self.spent((call.account, &call.region), name, units, spent);
+        }
         let consumed = done.spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, done.kind()));
         Ok(TransactWriteOutput {
             consumed_capacity: (wanted != Wanted::None).then(|| consumed.collect()),

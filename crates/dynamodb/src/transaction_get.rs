@@ -15,6 +15,7 @@ use crate::change::item_of;
 use crate::error::{CancellationReason, Error};
 use crate::expression::Projection;
 use crate::keys::{self, TableId};
+use crate::meters::Units;
 use crate::model::{Table, table_arn};
 use crate::request::{self, Names, projection_or_attributes, table_id, validate_table};
 use crate::service::DynamoDb;
@@ -94,6 +95,9 @@ impl DynamoDb {
         let wishes = input.transact_items.into_iter().map(|item| wish(&call, item.get));
         let wishes: Vec<Wish> = wishes.collect::<Result<_, _>>()?;
         let (responses, spent) = self.get_at_once(&wishes).await?;
+        for (name, spent) in &spent {
+            self.spent((call.account, &call.region), name, Units::Read, spent);
+        }
         let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, Kind::TransactionRead));
         let consumed_capacity = (wanted != Wanted::None).then(|| told.collect());
         Ok(TransactGetOutput { responses, consumed_capacity })

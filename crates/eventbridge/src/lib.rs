@@ -21,6 +21,7 @@ mod entry;
 mod error;
 mod explain;
 mod keys;
+mod meters;
 mod model;
 mod page;
 mod resources;

@@ -56,6 +56,9 @@ impl EventBridge {
 
     /// Sends an event to the targets of one rule.
     pub(crate) async fn send_to_targets(&self, tx: &Tx, event: &Event, rule: &Rule, arn: &Arn) -> Result<(), Error> {
+        if let Some(meters) = self.meters_of(&event.bus, &rule.name) {
+            tx.on_commit(move || meters.trigger());
+        }
         for target in &rule.targets {
             if let Some(effect) = effect(event, rule, arn, target, self.env.entropy()) {
                 self.delivery.send(tx, effect).await?;

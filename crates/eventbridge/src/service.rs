@@ -11,6 +11,7 @@ use regex_lite::Regex;
 
 use crate::error::Error;
 use crate::keys::{self, BusId};
+use crate::meters::Meters;
 use crate::model::{Bus, DEFAULT_BUS, Rule};
 use crate::route::Routes;
 
@@ -37,14 +38,15 @@ pub struct EventBridge {
     pub(crate) routes: Routes,
     /// Wakes the timer when the next tick may have changed.
     pub(crate) ticks_changed: tokio::sync::Notify,
+    pub(crate) meters: Meters,
 }
 
 impl EventBridge {
     /// The service on this store. Register [`crate::BusTarget`] for `events` with `delivery`, and run
     /// [`EventBridge::run_schedules`], to have buses as targets and schedules.
     pub fn open(db: Db, env: Env, delivery: Delivery, identity: Arc<dyn Identity>) -> Arc<EventBridge> {
-        let routes = Routes::default();
-        Arc::new(EventBridge { db, env, delivery, identity, routes, ticks_changed: tokio::sync::Notify::new() })
+        let (routes, ticks_changed) = (Routes::default(), tokio::sync::Notify::new());
+        Arc::new(EventBridge { db, env, delivery, identity, routes, ticks_changed, meters: Meters::default() })
     }
 
     /// The bus that a request means: a name or an ARN, the default bus if neither is given.

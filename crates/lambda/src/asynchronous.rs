@@ -145,6 +145,9 @@ impl Lambda {
     /// Sends what follows from the end of an asynchronous invocation.
     async fn follow(&self, tx: &Tx, effect: &Effect, end: &Settled<'_>) -> Result<(), ServiceError> {
         let answered = self.answers.0.lock().remove(&effect.trace.span);
+        if let (true, Some(meters)) = (end.given_up, self.meters_of(effect.target.as_str())) {
+            tx.on_commit(move || meters.dropped());
+        }
         let Some(reference) = FunctionRef::from_arn(&effect.target) else { return Ok(()) };
         let deployment = match self.deployment(&reference).await {
             Ok(deployment) => deployment,
@@ -307,7 +310,7 @@ impl FunctionTarget {
 
 #[async_trait]
 impl Target for FunctionTarget {
-    async fn accept(&self, _tx: &Tx, effect: &Effect) -> Result<Acceptance, ServiceError> {
+    async fn accept(&self, tx: &Tx, effect: &Effect) -> Result<Acceptance, ServiceError> {
         let lambda = self.lambda()?;
         let Some(reference) = FunctionRef::from_arn(&effect.target) else {
             return Err(Error::no_function(&effect.target).into());
@@ -318,6 +321,9 @@ impl Target for FunctionTarget {
         if let Some(config) = &deployment.event_invoke {
             policy.retries_max = config.retries_max.unwrap_or(policy.retries_max);
             policy.age_max_ms = config.age_max_s.map_or(policy.age_max_ms, |s| u64::from(s) * 1_000);
+        }
+        if let Some(meters) = lambda.meters_of(effect.target.as_str()) {
+            tx.on_commit(move || meters.received());
         }
         Ok(Acceptance::Later(Some(policy)))
     }

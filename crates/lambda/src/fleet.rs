@@ -124,6 +124,11 @@ impl Fleet {
         self.limits.concurrency_max
     }
 
+    /// How many invocations of a function are under way.
+    pub(crate) fn running(&self, function: &Arc<str>) -> u32 {
+        self.state.lock().running.get(function).copied().unwrap_or(0)
+    }
+
     /// Completes when an invocation begins or ends: there may be room now.
     pub(crate) async fn landing(&self) {
         // The sender is this fleet's own.

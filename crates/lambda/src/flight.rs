@@ -38,6 +38,8 @@ pub(crate) struct Flown {
     pub(crate) error_kind: String,
     pub(crate) tail: Option<oneshot::Receiver<Bytes>>,
     pub(crate) written: Option<oneshot::Receiver<()>>,
+    /// How long the function itself took, as the report says.
+    pub(crate) duration: Duration,
 }
 
 /// Runs one invocation to its end, even if the caller stops waiting: a function that has begun goes on, as on AWS.
@@ -144,10 +146,11 @@ impl Flight {
             }
             StartError::Reported { document, kind } => {
                 let report = self.report(begun, None, None);
+                let duration = report.duration;
                 let (tail, written) = self.end(&sandbox, Vec::new(), report).await;
                 self.fleet.lost();
                 let error = Some(FunctionError::Unhandled);
-                Flown { payload: document, error, error_kind: kind, tail, written }
+                Flown { payload: document, error, error_kind: kind, tail, written, duration }
             }
             StartError::Service(error) => {
                 let crash = Crash::Platform(error.message().to_owned());
@@ -174,6 +177,7 @@ impl Flight {
         };
         let lines = crash.as_ref().map(|c| c.log_lines(id, self.now())).unwrap_or_default();
         let report = self.report(begun, init, crash);
+        let duration = report.duration;
         let (tail, written) = self.end(&sandbox, lines, report).await;
         if reusable {
             self.fleet.give_back(sandbox);
@@ -182,7 +186,7 @@ impl Flight {
         }
         // Lambda reports every failure as unhandled; the other word is that of a runtime long gone.
         let error = error_kind.is_some().then_some(FunctionError::Unhandled);
-        Flown { payload, error, error_kind: error_kind.unwrap_or_default(), tail, written }
+        Flown { payload, error, error_kind: error_kind.unwrap_or_default(), tail, written, duration }
     }
 
     fn report(&self, begun: Timestamp, init: Option<Duration>, crash: Option<Crash>) -> Report {

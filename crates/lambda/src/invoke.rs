@@ -245,8 +245,23 @@ impl Lambda {
         if work.payload.is_empty() {
             work.payload = Bytes::from_static(b"{}");
         }
-        let permit = self.fleet.admit(&plan.function, deployment.reserved_concurrency)?;
+        let meters = self.meters_of(&work.invoked_arn);
+        let permit = match self.fleet.admit(&plan.function, deployment.reserved_concurrency) {
+            Ok(permit) => permit,
+            Err(throttle) => {
+                if let Some(meters) = &meters {
+                    meters.throttled();
+                }
+                return Err(throttle.into());
+            }
+        };
+        if let Some(meters) = &meters {
+            meters.running(self.fleet.running(&plan.function));
+        }
         let flown = fly(&self.fleet, Arc::clone(plan), permit, work, wish).await?;
+        if let Some(meters) = &meters {
+            meters.invoked(flown.duration, flown.error.is_some());
+        }
         Ok((Arc::clone(plan), flown))
     }
 }

@@ -45,6 +45,7 @@ mod keys;
 mod launcher;
 mod location;
 mod mapping;
+mod meters;
 mod model;
 mod name;
 mod package;

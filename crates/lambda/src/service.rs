@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::fleet::{Fleet, FleetLimits};
 use crate::keys;
 use crate::mapping::{Crews, Sources};
+use crate::meters::Meters;
 use crate::model::{AliasRecord, Deployment, EventInvokeRecord, FunctionRecord, PolicyRecord, VersionRecord};
 use crate::name::{FunctionName, FunctionRef, LATEST};
 use crate::package::{PackageStore, names_from};
@@ -90,6 +91,7 @@ pub struct Lambda {
     pub(crate) answers: Answers,
     /// Who works for event source mappings.
     pub(crate) crews: Crews,
+    pub(crate) meters: Meters,
     /// Where their batches come from, once [`Lambda::start_mappings`] has said so.
     pub(crate) sources: OnceLock<Sources>,
     deployments: RwLock<Deployments>,
@@ -153,6 +155,7 @@ impl Lambda {
             answers: Answers::default(),
             crews: Crews::default(),
             sources: OnceLock::new(),
+            meters: Meters::default(),
             deployments: RwLock::default(),
             collecting: Mutex::new(false),
         });

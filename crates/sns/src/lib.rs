@@ -31,6 +31,7 @@ mod fifo;
 mod filter;
 mod keys;
 mod message;
+mod meters;
 mod model;
 mod name;
 mod page;

@@ -110,6 +110,13 @@ impl Sns {
             },
         };
         self.fan_out(tx, route, &message, cause, budget, None).await?;
+        if let Some(meters) = self.meters_of(&route.id) {
+            let bytes = message.default_text().len() as f64;
+            tx.on_commit(move || {
+                meters.published.count();
+                meters.published_bytes.record(bytes);
+            });
+        }
         Ok(PublishOutput { message_id: message.id, sequence_number: message.sequence })
     }
 }

@@ -10,6 +10,7 @@ use cauce_wire::{Api, Operation, Protocol, ServiceInfo};
 use tokio::sync::OnceCell;
 
 use crate::error::Error;
+use crate::meters::Meters;
 use crate::name;
 use crate::route::Routes;
 use crate::signature::Signer;
@@ -47,14 +48,15 @@ pub struct Sns {
     pub(crate) options: SnsOptions,
     pub(crate) routes: Routes,
     pub(crate) signer: OnceCell<Arc<Signer>>,
+    pub(crate) meters: Meters,
 }
 
 impl Sns {
     /// The service on this store. Register [`crate::SnsTarget`] for `sns` with `delivery`, mount [`crate::Site`], and
     /// run [`crate::run_sweeps`].
     pub fn open(db: Db, env: Env, delivery: Delivery, identity: Arc<dyn Identity>, options: SnsOptions) -> Arc<Sns> {
-        let (routes, signer) = (Routes::default(), OnceCell::new());
-        Arc::new(Sns { db, env, delivery, identity, options, routes, signer })
+        let (routes, signer, meters) = (Routes::default(), OnceCell::new(), Meters::default());
+        Arc::new(Sns { db, env, delivery, identity, options, routes, signer, meters })
     }
 
     /// The policy of the topic that an ARN names, or whose subscription it names, for authorization. A topic whose policy was

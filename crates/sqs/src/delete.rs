@@ -224,7 +224,11 @@ impl Sqs {
                 Ok::<_, Error>(wrongs)
             })
             .await?;
-        Ok(outcomes(receipts.iter().map(Result::as_ref), wrongs))
+        let outcomes = outcomes(receipts.iter().map(Result::as_ref), wrongs);
+        if let Some(meters) = self.meters_of(&held.id) {
+            meters.deleted.record_times(1.0, outcomes.iter().filter(|outcome| outcome.is_ok()).count() as f64);
+        }
+        Ok(outcomes)
     }
 
     /// Changes until when messages are hidden, in one commit.

@@ -245,6 +245,18 @@ impl Sqs {
 
     /// Receives messages as soon as there are any; none when the wait has passed.
     pub(crate) async fn receive(self: &Arc<Self>, held: Arc<Held>, wish: &Wish) -> Result<Vec<Received>, Error> {
+        let meters = self.meters_of(&held.id);
+        let received = self.receive_unmeasured(held, wish).await?;
+        if let Some(meters) = meters {
+            match received.len() {
+                0 => meters.empty_receives.count(),
+                n => meters.received.record_times(1.0, n as f64),
+            }
+        }
+        Ok(received)
+    }
+
+    async fn receive_unmeasured(self: &Arc<Self>, held: Arc<Held>, wish: &Wish) -> Result<Vec<Received>, Error> {
         let mut held = held;
         // Who waits is told nothing, nor who asks a FIFO queue; AWS: Developer Guide, "Amazon SQS standard queue quotas" and
         // "Amazon SQS FIFO queue quotas".

@@ -350,6 +350,16 @@ impl Sqs {
         tx.add(keys::count(stock.life), i64::try_from(arrivals.len()).unwrap_or(i64::MAX))?;
         let stock = Arc::clone(stock);
         tx.on_commit(move || arrivals.into_iter().for_each(|known| stock.arrive(known, now)));
+        // AWS: what a queue gets as dead letters is not sent to it.
+        let sent = outgoings.iter().filter(|outgoing| outgoing.content.dead_letter_source.is_none());
+        let sizes: Vec<f64> =
+            sent.map(|outgoing| f64::from(u32::try_from(outgoing.content.bytes()).unwrap_or(u32::MAX))).collect();
+        if let Some(meters) = self.meters_of(&held.id) {
+            tx.on_commit(move || {
+                sizes.iter().for_each(|bytes| meters.sent_bytes.record(*bytes));
+                meters.sent.record_times(1.0, sizes.len() as f64);
+            });
+        }
         Ok(enqueued)
     }
 }

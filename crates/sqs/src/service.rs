@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use crate::error::Error;
 use crate::held::{Held, Stock};
 use crate::keys::{self, QueueId};
+use crate::meters::Meters;
 use crate::model::Queue;
 
 /// SQS as the wire knows it.
@@ -56,6 +57,7 @@ pub struct Sqs {
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// Wakes the sweeper.
     pub(crate) sweeping: tokio::sync::Notify,
+    pub(crate) meters: Meters,
 }
 
 impl Sqs {
@@ -71,6 +73,7 @@ impl Sqs {
             queues: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
             sweeping: tokio::sync::Notify::new(),
+            meters: Meters::default(),
         })
     }
 

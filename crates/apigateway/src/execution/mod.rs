@@ -23,6 +23,7 @@ mod function;
 mod integration;
 mod key;
 mod mapping;
+mod meters;
 mod permission;
 mod plan;
 mod proxy_event;
@@ -51,6 +52,7 @@ use answer::Answer;
 use authorizer::Authorizations;
 use execution_log::ExecutionLog;
 use failure::{Failure, Kind};
+pub(crate) use meters::Meters;
 use plan::PlannedMethod;
 pub(crate) use plan::{Plan, whole};
 use request::Request;
@@ -106,6 +108,7 @@ impl Gateway {
         let answer = conclude(&mut request, outcome, &deployed);
         access_log::write(&self.control, &request, &deployed);
         execution_log::write(&self.control, &request);
+        meters::record(&self.control, &request, &deployed);
         finish(answer, &request)
     }
 

@@ -1,4 +1,5 @@
-//! What CloudWatch keeps in the store. Kinds `0x0500..=0x05FF` are its own; numbers are never given to anything else.
+//! What CloudWatch keeps of logs in the store. Kinds `0x0500..=0x05FF` are CloudWatch's, those from `0x0540` on for metrics; numbers are
+//! never given to anything else.
 //!
 //! | kind | key | value |
 //! |---|---|---|

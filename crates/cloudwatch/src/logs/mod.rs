@@ -18,6 +18,7 @@
 //! Metric filters, subscription filters, Insights queries, live tail, data protection, exports and KMS keys.
 
 mod api;
+mod embedded;
 mod error;
 mod filter;
 mod get;

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use cauce_core::ports::MeterSets;
 use cauce_core::{Account, Call, Env, Region};
 use cauce_store::{Db, Owner, StoreError};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::embedded::LogMeters;
 use super::error::LogsError;
 use super::lane::{Committer, Lane, Lanes, NewEvent, Refusal, Waiting};
 use super::model::Group;
 use super::open_group::{GroupName, Slot, Slots};
+use crate::metrics::Metrics;
 
 /// What one unit of [`LogsOptions::waiting_kib_max`] stands for, in bytes.
 const KIB: usize = 1_024;
@@ -21,11 +24,13 @@ pub struct LogsOptions {
     pub waiting_kib_max: u32,
     /// How often expired events are looked for, in seconds. Readers never see an event that has expired, swept or not.
     pub sweep_every_s: u64,
+    /// Where the metrics that are embedded in events go, and the service's own; without it there are none.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl Default for LogsOptions {
     fn default() -> LogsOptions {
-        LogsOptions { waiting_kib_max: 64 * 1_024, sweep_every_s: 3_600 }
+        LogsOptions { waiting_kib_max: 64 * 1_024, sweep_every_s: 3_600, metrics: None }
     }
 }
 
@@ -39,6 +44,7 @@ pub struct Logs {
     pub(crate) lanes: Lanes,
     pub(crate) committer: Committer,
     room: Arc<Semaphore>,
+    pub(crate) meters: Option<MeterSets<LogMeters>>,
     /// Rung when something was deleted whose events are to be removed.
     pub(crate) reclaim: Notify,
 }
@@ -56,7 +62,8 @@ impl Logs {
         let committer = Committer { db: db.clone(), env: env.clone(), owner: owner.clone() };
         let room = Arc::new(Semaphore::new(options.waiting_kib_max.max(1) as usize));
         let (slots, lanes, reclaim) = (Slots::default(), Lanes::default(), Notify::new());
-        Arc::new(Logs { db, env, owner, options, slots, lanes, committer, room, reclaim })
+        let meters = options.metrics.clone().map(|metrics| LogMeters::sets(metrics));
+        Arc::new(Logs { db, env, owner, options, slots, lanes, committer, room, meters, reclaim })
     }
 
     /// The slot of a group of the caller's account and region.
@@ -86,7 +93,10 @@ impl Logs {
         let closed = || Refusal::Store(StoreError::Unavailable("the log service has ended".to_owned()));
         let permit = Arc::clone(&self.room).acquire_many_owned(wanted).await.map_err(|_| closed())?;
         let (answer, answered) = oneshot::channel();
-        self.committer.enqueue(slot, lane, Waiting { events, create, answer, permit });
-        answered.await.unwrap_or_else(|_| Err(closed()))
+        let waiting = Waiting { events: Arc::clone(&events), create, answer, permit };
+        self.committer.enqueue(slot, lane, waiting);
+        let stored = answered.await.unwrap_or_else(|_| Err(closed()))?;
+        self.measure(&slot.name, &events).await?;
+        Ok(stored)
     }
 }
