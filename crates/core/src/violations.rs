@@ -70,9 +70,10 @@ impl Violations {
         self.check_len(name, value.chars().count(), value, min, max);
     }
 
-    /// The number of elements of a list or map; `shown` is what the message repeats.
+    /// The number of elements of a list. AWS repeats the whole list in the message; here it is told how many there are.
     pub fn count(&mut self, name: &str, count: usize, min: usize, max: usize) {
-        self.check_len(name, count, &format!("[{count} elements]"), min, max);
+        let shown = if count == 0 { "[]".to_owned() } else { format!("[{count} elements]") };
+        self.check_len(name, count, &shown, min, max);
     }
 
     fn check_len(&mut self, name: &str, len: usize, shown: &str, min: usize, max: usize) {

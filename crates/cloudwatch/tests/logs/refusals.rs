@@ -211,7 +211,7 @@ async fn events_have_limits() {
     check(json!([event(0, &half), event(0, &half)]), "Upload too large: 1048578 bytes exceeds limit of 1048576").await;
     check(
         json!([]),
-        &one("Value '[0 elements]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1"),
+        &one("Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1"),
     )
     .await;
     check(
@@ -269,7 +269,7 @@ async fn searches_have_limits() {
     .await;
     check(
         json!({"logStreamNames": []}),
-        &one("Value '[0 elements]' at 'logStreamNames' failed to satisfy constraint: Member must have length greater than or equal to 1"),
+        &one("Value '[]' at 'logStreamNames' failed to satisfy constraint: Member must have length greater than or equal to 1"),
     )
     .await;
 }
