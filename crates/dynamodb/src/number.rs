@@ -77,6 +77,16 @@ impl Number {
         self.digits().checked_ilog10().unwrap_or(0) + 1
     }
 
+    /// How many digits stand before the point and how many behind it, without the zeros at either end that say nothing.
+    pub(crate) fn digits_around_point(self) -> (u32, u32) {
+        let digits = self.digits().checked_ilog10().map_or(0, |log| log + 1);
+        let places = if self.scale < 0 { u32::from(self.scale.unsigned_abs()) } else { 0 };
+        match digits.checked_sub(places) {
+            None | Some(0) => (0, digits),
+            Some(whole) => (whole, places),
+        }
+    }
+
     /// The number `±digits · 10^scale`, if it is one of DynamoDB's.
     fn new(negative: bool, mut digits: u128, mut scale: i32) -> Result<Number, NumberError> {
         if digits == 0 {
