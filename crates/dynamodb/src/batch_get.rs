@@ -46,7 +46,6 @@ struct KeysAndAttributes {
 
 impl Input for BatchGetItem {
     fn validate(&self, v: &mut Violations) {
-        v.count("requestItems", self.request_items.len(), 1, BATCH_GET_MAX);
         for (table, wanted) in &self.request_items {
             validate_table(v, table);
             v.count(&format!("requestItems.{table}.member.keys"), wanted.keys.len(), 1, BATCH_GET_MAX);
@@ -120,6 +119,9 @@ struct Wish {
 }
 
 fn wishes(call: &Call, items: BTreeMap<String, KeysAndAttributes>) -> Result<Vec<Wish>, Error> {
+    if items.is_empty() {
+        return Err(Error::invalid("The requestItems parameter is required for BatchGetItem"));
+    }
     let mut wishes = Vec::with_capacity(items.len());
     let mut count = 0;
     for (name, wanted) in items {
@@ -213,6 +215,7 @@ impl DynamoDb {
             let mut once = BTreeSet::new();
             for wish in wishes {
                 let table = self.catalog.table(&self.db, &wish.table_key).await?;
+                table.check_paths(wish.projection.iter().flat_map(Projection::paths))?;
                 gets.extend(rows_once(&table, &wish.keys, &mut once)?);
                 tables.push(table);
             }

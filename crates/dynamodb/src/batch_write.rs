@@ -14,6 +14,7 @@ use crate::capacity::{ConsumedCapacity, Kind, Spent, Wanted};
 use crate::change::{Action, Change};
 use crate::error::Error;
 use crate::item::ItemCollectionMetrics;
+use crate::key::NO_MATCH;
 use crate::keys;
 use crate::meters::Units;
 use crate::model::Table;
@@ -53,10 +54,16 @@ struct DeleteRequest {
 
 impl Input for BatchWriteItem {
     fn validate(&self, v: &mut Violations) {
-        v.count("requestItems", self.request_items.len(), 1, BATCH_WRITE_MAX);
         for (table, writes) in &self.request_items {
             validate_table(v, table);
-            v.count(&format!("requestItems.{table}.member"), writes.len(), 1, BATCH_WRITE_MAX);
+            if !(1..=BATCH_WRITE_MAX).contains(&writes.len()) {
+                let shown = if writes.is_empty() { String::new() } else { format!("{} elements", writes.len()) };
+                let constraint = format!(
+                    "Map value must satisfy constraint: [Member must have length less than or equal to {BATCH_WRITE_MAX}, \
+                     Member must have length greater than or equal to 1]"
+                );
+                v.other("requestItems", Some(&format!("{{{table}=[{shown}]}}")), &constraint);
+            }
         }
         request::validate_capacity(v, self.return_consumed_capacity.as_deref());
         request::validate_metrics(v, self.return_item_collection_metrics.as_deref());
@@ -110,15 +117,11 @@ fn change(write: WriteRequest) -> Result<Change, Error> {
     let action = match (write.put_request, write.delete_request) {
         (Some(put), None) => Action::Put(Arc::new(put.item.checked()?)),
         (None, Some(delete)) => Action::Delete { key: delete.key.checked()? },
-        (Some(_), Some(_)) => {
+        // AWS says the same of both and of neither.
+        (Some(_), Some(_)) | (None, None) => {
             return Err(Error::invalid(
                 "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported \
                  datatypes",
-            ));
-        }
-        (None, None) => {
-            return Err(Error::invalid(
-                "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes",
             ));
         }
     };
@@ -133,6 +136,9 @@ struct Writes {
 }
 
 fn writes(call: &Call, items: BTreeMap<String, Vec<WriteRequest>>) -> Result<Vec<Writes>, Error> {
+    if items.is_empty() {
+        return Err(Error::invalid("The requestItems parameter is required for BatchWriteItem"));
+    }
     if items.values().map(Vec::len).sum::<usize>() > BATCH_WRITE_MAX {
         return Err(Error::invalid("Too many items requested for the BatchWriteItem call"));
     }
@@ -147,6 +153,10 @@ fn writes(call: &Call, items: BTreeMap<String, Vec<WriteRequest>>) -> Result<Vec
 /// Refuses all if one is refused, or if two are of one item.
 fn check(table: &Table, changes: &[Arc<Change>], once: &mut BTreeSet<Bytes>) -> Result<(), Error> {
     for change in changes {
+        // Unlike PutItem, a batch does not say what is wrong with the key of an item.
+        if matches!(&change.action, Action::Put(item) if table.key.key_of(item).is_none()) {
+            return Err(Error::invalid(NO_MATCH));
+        }
         if !once.insert(change.row_key(table)?) {
             return Err(Error::invalid("Provided list of item keys contains duplicates"));
         }

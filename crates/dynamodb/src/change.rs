@@ -9,8 +9,9 @@ use cauce_store::Tx;
 
 use crate::capacity::Spent;
 use crate::error::Error;
-use crate::expression::{Condition, Path, Update, at_paths};
+use crate::expression::{Condition, Update, at_paths};
 use crate::index;
+use crate::key::Origin;
 use crate::keys;
 use crate::model::{TABLE_ITSELF, Table};
 use crate::service::DynamoDb;
@@ -45,15 +46,6 @@ pub(crate) struct Decision {
     pub(crate) new: Option<Item>,
     /// Whether there is anything to be written.
     pub(crate) writes: bool,
-    /// Where what an update has written stands now.
-    pub(crate) written: Vec<Path>,
-}
-
-impl Decision {
-    /// What an update has written: `UPDATED_NEW`.
-    pub(crate) fn updated_new(self) -> Item {
-        self.new.map(|new| at_paths(self.written, &new)).unwrap_or_default()
-    }
 }
 
 /// Why a change is refused once the item is known.
@@ -68,26 +60,21 @@ impl Change {
     pub(crate) fn row_key(&self, table: &Table) -> Result<Bytes, Error> {
         let key = match &self.action {
             Action::Put(item) => {
-                let key = table.key.in_item(item)?;
-                table.check_index_keys(item, None)?;
                 if item_size_bytes(item) > ITEM_BYTES_MAX {
-                    return Err(Error::invalid("Item size has exceeded the maximum allowed size"));
+                    return Err(Error::Whole("Item size has exceeded the maximum allowed size".to_owned()));
                 }
+                let key = table.key.in_item(item)?;
+                table.check_index_keys(Origin::Item, |name| item.get(name))?;
                 key
             }
             Action::Update { key, update } => {
                 let named = table.key.named(key)?;
-                let mut paths = update.iter().flat_map(Update::paths);
-                if let Some(path) = paths.find(|path| table.key.has(&path.attribute)) {
-                    return Err(Error::values(format!(
-                        "Cannot update attribute {}. This attribute is part of the key",
-                        path.attribute
-                    )));
-                }
+                update.iter().try_for_each(|update| check_update(update, table))?;
                 named
             }
             Action::Delete { key } | Action::Check { key } => table.key.named(key)?,
         };
+        table.check_paths(self.condition.iter().flat_map(Condition::paths))?;
         Ok(keys::item(table.number, &key))
     }
 
@@ -98,33 +85,38 @@ impl Change {
             return Err(Refusal::Condition);
         }
         Ok(match &self.action {
-            Action::Put(item) => Decision { new: Some(Item::clone(item)), writes: true, written: Vec::new() },
-            Action::Delete { .. } => Decision { new: None, writes: old.is_some(), written: Vec::new() },
-            Action::Check { .. } => Decision { new: old.cloned(), writes: false, written: Vec::new() },
+            Action::Put(item) => Decision { new: Some(Item::clone(item)), writes: true },
+            Action::Delete { .. } => Decision { new: None, writes: old.is_some() },
+            Action::Check { .. } => Decision { new: old.cloned(), writes: false },
             Action::Update { key, update: None } => {
                 let new = old.unwrap_or(key).clone();
-                Decision { new: Some(new), writes: old.is_none(), written: Vec::new() }
+                Decision { new: Some(new), writes: old.is_none() }
             }
             Action::Update { key, update: Some(update) } => {
                 let updated = update.apply(old.unwrap_or(key), old.is_some());
                 let updated = updated.map_err(|error| Refusal::Invalid(error.into()))?;
                 if old.is_none() && !updated.creates {
-                    return Ok(Decision { new: None, writes: false, written: Vec::new() });
+                    return Ok(Decision { new: None, writes: false });
                 }
-                table.check_index_keys(&updated.item, old).map_err(Refusal::Invalid)?;
+                let changed = |name: &str| {
+                    let before = old.and_then(|old| old.get(name));
+                    updated.item.get(name).filter(|value| before != Some(value))
+                };
+                table.check_index_keys(Origin::Computed, changed).map_err(Refusal::Invalid)?;
                 if item_size_bytes(&updated.item) > ITEM_BYTES_MAX {
                     let message = "Item size to update has exceeded the maximum allowed size";
                     return Err(Refusal::Invalid(Error::invalid(message)));
                 }
-                Decision { new: Some(updated.item), writes: true, written: updated.written }
+                Decision { new: Some(updated.item), writes: true }
             }
         })
     }
 
-    /// What `old` has where an update acts: `UPDATED_OLD`.
-    pub(crate) fn updated_old(&self, old: &Item) -> Item {
+    /// What an item has at the paths of an update as they are written: nothing of a value appended beyond the end of a list, and
+    /// after a removal the element that has moved up. `UPDATED_OLD` of the item before, `UPDATED_NEW` of the item after.
+    pub(crate) fn updated(&self, item: &Item) -> Item {
         match &self.action {
-            Action::Update { update: Some(update), .. } => at_paths(update.paths().cloned().collect(), old),
+            Action::Update { update: Some(update), .. } => at_paths(update.paths().cloned().collect(), item),
             _ => Item::new(),
         }
     }
@@ -139,6 +131,18 @@ impl Change {
         };
         only(item, name)
     }
+}
+
+/// Refuses an update of a key, of the key of an index to what it cannot be, and of what would be within a key.
+fn check_update(update: &Update, table: &Table) -> Result<(), Error> {
+    if let Some(path) = update.paths().find(|path| table.key.has(&path.attribute)) {
+        return Err(Error::values(format!(
+            "Cannot update attribute {}. This attribute is part of the key",
+            path.attribute
+        )));
+    }
+    table.check_index_keys(Origin::Given, |name| update.given(name))?;
+    table.check_paths(update.paths().chain(update.operand_paths()))
 }
 
 fn only(item: &Item, name: &str) -> Item {

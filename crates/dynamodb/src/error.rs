@@ -24,6 +24,9 @@ pub enum Error {
     /// `ValidationException` with AWS's message.
     #[error("{0}")]
     Invalid(String),
+    /// The same where it concerns the request as a whole: no reason of an action, if it is a transaction.
+    #[error("{0}")]
+    Whole(String),
     /// `ConditionalCheckFailedException`, with the item if the request wants it.
     #[error("The conditional request failed")]
     ConditionFailed(Option<Item>),
@@ -168,7 +171,7 @@ impl From<Error> for ServiceError {
             Error::NoTable | Error::NotFound(_) => "ResourceNotFoundException",
             Error::InUse(_) => "ResourceInUseException",
             Error::Limit(_) => "LimitExceededException",
-            Error::Invalid(_) => "ValidationException",
+            Error::Invalid(_) | Error::Whole(_) => "ValidationException",
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
             Error::Duplicate => "DuplicateItemException",
             Error::NoPolicy => "PolicyNotFoundException",

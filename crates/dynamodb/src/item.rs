@@ -13,7 +13,7 @@ use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::{self, Action, Change, Refusal};
 use crate::error::Error;
 use crate::expression::{
-    ConditionalOperator, ExpressionKind, LegacyConditions, LegacyUpdate, Placeholders, legacy_conditions,
+    ConditionalOperator, ExpressionKind, LegacyConditions, LegacyUpdate, Placeholders, Projection, legacy_conditions,
     legacy_updates, parse_condition, parse_update, refuse_mixed,
 };
 use crate::keys::{self, TableId};
@@ -22,6 +22,9 @@ use crate::model::Table;
 use crate::request::{self, Names, Values, table_id};
 use crate::service::DynamoDb;
 use crate::value::{Given, Item, item_size_bytes};
+
+/// The expressions of an update, both of which use values.
+const UPDATE_EXPRESSIONS: [&str; 2] = ["UpdateExpression", "ConditionExpression"];
 
 /// The values of `ReturnValues`, in the order in which AWS lists them.
 const RETURN_VALUES: [&str; 5] = ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
@@ -88,37 +91,43 @@ pub(crate) struct GetItem {
     attributes_to_get: Option<Vec<String>>,
 }
 
-/// The constraints that all writes share.
-fn validate_write(v: &mut Violations, table: &str, [values, on_failure, capacity, metrics]: [&Option<String>; 4]) {
-    request::validate_table(v, table);
-    if let Some(values) = values {
-        v.one_of("returnValues", values, &RETURN_VALUES);
-    }
-    request::validate_on_failure(v, on_failure.as_deref());
-    request::validate_capacity(v, capacity.as_deref());
-    request::validate_metrics(v, metrics.as_deref());
-}
-
+/// The constraints of putting and deleting, in the order in which AWS tells of them.
 macro_rules! write_input {
     ($($input:ty),*) => {$(
         impl Input for $input {
             fn validate(&self, v: &mut Violations) {
-                validate_write(v, &self.table_name, [
-                    &self.return_values,
-                    &self.return_values_on_condition_check_failure,
-                    &self.return_consumed_capacity,
-                    &self.return_item_collection_metrics,
-                ]);
+                validate_values(v, self.return_values.as_deref());
+                request::validate_capacity(v, self.return_consumed_capacity.as_deref());
+                request::validate_metrics(v, self.return_item_collection_metrics.as_deref());
+                request::validate_on_failure(v, self.return_values_on_condition_check_failure.as_deref());
+                request::validate_table(v, &self.table_name);
             }
         }
     )*};
 }
-write_input!(PutItem, UpdateItem, DeleteItem);
+write_input!(PutItem, DeleteItem);
+
+/// The order in which AWS tells of them is another.
+impl Input for UpdateItem {
+    fn validate(&self, v: &mut Violations) {
+        request::validate_capacity(v, self.return_consumed_capacity.as_deref());
+        request::validate_table(v, &self.table_name);
+        request::validate_metrics(v, self.return_item_collection_metrics.as_deref());
+        validate_values(v, self.return_values.as_deref());
+        request::validate_on_failure(v, self.return_values_on_condition_check_failure.as_deref());
+    }
+}
+
+fn validate_values(v: &mut Violations, wanted: Option<&str>) {
+    if let Some(wanted) = wanted {
+        v.one_of("returnValues", wanted, &RETURN_VALUES);
+    }
+}
 
 impl Input for GetItem {
     fn validate(&self, v: &mut Violations) {
-        request::validate_table(v, &self.table_name);
         request::validate_capacity(v, self.return_consumed_capacity.as_deref());
+        request::validate_table(v, &self.table_name);
         request::validate_attributes(v, self.attributes_to_get.as_ref());
     }
 }
@@ -247,8 +256,8 @@ impl Answer {
         let attributes = match self.values.as_deref() {
             Some("ALL_OLD") => old,
             Some("ALL_NEW") => decision.new,
-            Some("UPDATED_OLD") => old.map(|old| change.updated_old(&old)),
-            Some("UPDATED_NEW") => Some(decision.updated_new()),
+            Some("UPDATED_OLD") => old.map(|old| change.updated(&old)),
+            Some("UPDATED_NEW") => decision.new.map(|new| change.updated(&new)),
             _ => None,
         };
         attributes.filter(|attributes| !attributes.is_empty())
@@ -267,34 +276,28 @@ macro_rules! answer_of {
     };
 }
 
-/// The condition of a put or a delete, in either form.
-macro_rules! condition_of {
-    ($input:ident) => {
-        request::condition_or_expected(
-            $input.condition_expression.as_deref(),
-            $input.expression_attribute_names,
-            $input.expression_attribute_values,
-            ($input.expected, $input.conditional_operator),
-        )
-    };
-}
-
 impl DynamoDb {
     pub(crate) async fn put_item(self: Arc<Self>, call: Call, input: PutItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
         let answer = answer_of!(input);
+        let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
+        let (text, expected) = (input.condition_expression.as_deref(), (input.expected, input.conditional_operator));
+        request::check_parameters(text, &names, &values, &expected)?;
         let item = input.item.checked()?;
         answer.only_old()?;
-        let condition = condition_of!(input)?;
+        let condition = request::condition(text, names, values, expected)?;
         self.change_item(&id, Change { action: Action::Put(Arc::new(item)), condition }, answer).await
     }
 
     pub(crate) async fn delete_item(self: Arc<Self>, call: Call, input: DeleteItem) -> Result<WriteOutput, Error> {
         let id = table_id(&call, &input.table_name)?;
         let answer = answer_of!(input);
+        let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
+        let (text, expected) = (input.condition_expression.as_deref(), (input.expected, input.conditional_operator));
+        request::check_parameters(text, &names, &values, &expected)?;
         let key = input.key.checked()?;
         answer.only_old()?;
-        let condition = condition_of!(input)?;
+        let condition = request::condition(text, names, values, expected)?;
         self.change_item(&id, Change { action: Action::Delete { key }, condition }, answer).await
     }
 
@@ -312,14 +315,17 @@ impl DynamoDb {
         ];
         refuse_mixed(&legacy, &expressions)?;
         let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
+        if expressions.iter().all(|(_, given)| !given) {
+            Placeholders::refuse(names.as_ref(), values.as_ref(), &UPDATE_EXPRESSIONS)?;
+        }
+        let key = input.key.checked()?;
         let change = if legacy.iter().any(|(_, given)| *given) {
-            Placeholders::refuse(names.as_ref(), values.as_ref())?;
             let update = legacy_updates(input.attribute_updates.unwrap_or_default())?;
             let condition = legacy_conditions(input.expected, input.conditional_operator)?;
-            Change { action: Action::Update { key: input.key.checked()?, update }, condition }
+            Change { action: Action::Update { key, update }, condition }
         } else {
             let (update, condition) = (input.update_expression.as_deref(), input.condition_expression.as_deref());
-            update_change(input.key, update, condition, names, values)?
+            update_change(key, update, condition, names, values)?
         };
         self.change_item(&id, change, answer).await
     }
@@ -365,7 +371,11 @@ impl DynamoDb {
             input.expression_attribute_names,
             input.attributes_to_get,
         )?;
-        let wanted = |table: &Table| Ok(vec![keys::item(table.number, &table.key.named(&key)?)]);
+        let wanted = |table: &Table| {
+            let named = table.key.named(&key)?;
+            table.check_paths(projection.iter().flat_map(Projection::paths))?;
+            Ok(vec![keys::item(table.number, &named)])
+        };
         let seen = self.catalog.read(&self.db, &keys::table(&id), wanted).await?;
         let item = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
         let bytes = item.as_ref().map_or(0, item_size_bytes);
@@ -382,19 +392,14 @@ impl DynamoDb {
     }
 }
 
-/// The change of an update's parameters.
+/// The change of an update's expressions.
 pub(crate) fn update_change(
-    key: Given<Item>,
+    key: Item,
     update: Option<&str>,
     condition: Option<&str>,
     names: Names,
     values: Values,
 ) -> Result<Change, Error> {
-    if update.is_none() && condition.is_none() {
-        Placeholders::refuse(names.as_ref(), values.as_ref())?;
-        return Ok(Change { action: Action::Update { key: key.checked()?, update: None }, condition: None });
-    }
-    let key = key.checked()?;
     let mut placeholders = Placeholders::new(names, values)?;
     let update = update.map(|text| parse_update(text, &mut placeholders)).transpose()?;
     let condition =

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::error::Error;
+use crate::expression::Path;
 use crate::keys::KeyBytes;
 use crate::model::{Index, KeyAttribute, KeySchema, Table};
 use crate::value::{AttributeValue, Item, ValueType};
@@ -15,7 +16,7 @@ pub const PARTITION_KEY_BYTES_MAX: usize = 2_048;
 /// The longest sort key, in bytes.
 pub const SORT_KEY_BYTES_MAX: usize = 1_024;
 
-const NO_MATCH: &str = "The provided key element does not match the schema";
+pub(crate) const NO_MATCH: &str = "The provided key element does not match the schema";
 
 /// The bytes by which a value of a key attribute is ordered.
 fn bytes<'a>(attribute: &KeyAttribute, value: &'a AttributeValue) -> Option<Cow<'a, [u8]>> {
@@ -33,7 +34,7 @@ fn empty(value: &AttributeValue) -> Option<&'static str> {
 
 fn check_empty(name: &str, value: &AttributeValue) -> Result<(), Error> {
     match empty(value) {
-        Some(kind) => Err(Error::Invalid(format!(
+        Some(kind) => Err(Error::Whole(format!(
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty \
              {kind} value. Key: {name}"
         ))),
@@ -119,41 +120,97 @@ impl Index {
 }
 
 impl Table {
-    /// Refuses an item whose attributes do not fit the keys of the table's indexes. What an update leaves as it was is not
-    /// looked at: it may be older than the index.
-    pub(crate) fn check_index_keys(&self, item: &Item, old: Option<&Item>) -> Result<(), Error> {
-        self.indexes.iter().try_for_each(|index| check_index_key(index, item, old))
+    /// Refuses paths into attributes that are keys: of the table, or of one of its indexes.
+    pub(crate) fn check_paths<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> Result<(), Error> {
+        for path in paths.filter(|path| !path.steps.is_empty()) {
+            let name = &path.attribute;
+            let what = match self.key.has(name) {
+                true => "Key",
+                false if self.indexes.iter().any(|index| index.key.has(name)) => "IndexKey",
+                false => continue,
+            };
+            return Err(Error::invalid(format!(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {what}: {name}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses values that do not fit the keys of the table's indexes; `value` has those that are to be looked at, by attribute.
+    pub(crate) fn check_index_keys<'a>(
+        &self,
+        origin: Origin,
+        value: impl Fn(&str) -> Option<&'a AttributeValue>,
+    ) -> Result<(), Error> {
+        // AWS names the first by name of the indexes that an attribute does not suit.
+        let mut indexes: Vec<&Index> = self.indexes.iter().collect();
+        indexes.sort_by(|one, two| one.name.cmp(&two.name));
+        for index in indexes {
+            let limits = [PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX];
+            for (attribute, limit) in index.key.attributes().zip(limits) {
+                value(&attribute.name).map_or(Ok(()), |value| origin.check(&index.name, attribute, limit, value))?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn check_index_key(index: &Index, item: &Item, old: Option<&Item>) -> Result<(), Error> {
-    for (n, attribute) in index.key.attributes().enumerate() {
-        let (name, index_name) = (&attribute.name, &index.name);
-        let Some(value) = item.get(name) else { continue };
-        if old.and_then(|old| old.get(name)) == Some(value) {
-            continue;
-        }
+/// Where a value for the key of an index comes from: AWS words it differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From an item that is put.
+    Item,
+    /// From the values of an update.
+    Given,
+    /// From what an update has worked out. It may be older than the index where the update leaves it as it was.
+    Computed,
+}
+
+impl Origin {
+    fn check(self, index: &str, attribute: &KeyAttribute, limit: usize, value: &AttributeValue) -> Result<(), Error> {
+        let name = &attribute.name;
         let (expected, actual): (ValueType, ValueType) = (attribute.kind.value_type(), value.kind());
         if expected != actual {
             let (expected, actual) = (expected.name(), actual.name());
-            return Err(Error::values(format!(
-                "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index_name}"
-            )));
+            return Err(match self {
+                Origin::Computed => Error::invalid(
+                    "The update expression attempted to update the secondary index key to unsupported type",
+                ),
+                Origin::Item | Origin::Given => Error::values(format!(
+                    "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index}"
+                )),
+            });
         }
         if let Some(kind) = empty(value) {
-            return Err(Error::Invalid(format!(
-                "One or more parameter values are not valid. A value specified for a secondary index key is not supported. \
-                 The AttributeValue for a key attribute cannot contain an empty {kind} value. IndexName: {index_name}, \
-                 IndexKey: {name}"
-            )));
+            return Err(self.refuse_empty(kind, index, name));
         }
-        let limit = if n == 0 { PARTITION_KEY_BYTES_MAX } else { SORT_KEY_BYTES_MAX };
-        if bytes(attribute, value).is_some_and(|bytes| bytes.len() > limit) {
-            return Err(Error::values(format!(
-                "Size of {} key has exceeded the maximum size limit of {limit} bytes IndexName: {index_name}",
-                if n == 0 { "hash" } else { "range" }
-            )));
+        match bytes(attribute, value).is_some_and(|bytes| bytes.len() > limit) {
+            false => Ok(()),
+            true if self == Origin::Item => Err(Error::values(format!(
+                "Size of {} key has exceeded the maximum size limit of {limit} bytes IndexName: {index}",
+                if limit == PARTITION_KEY_BYTES_MAX { "hash" } else { "range" }
+            ))),
+            true => Err(Error::invalid(
+                "The update expression attempted to update the secondary index key beyond allowed size limits",
+            )),
         }
     }
-    Ok(())
+
+    fn refuse_empty(self, kind: &str, index: &str, name: &str) -> Error {
+        let (what, place) = match self {
+            Origin::Item => (
+                "A value specified for a secondary index key is not supported",
+                format!(" IndexName: {index}, IndexKey: {name}"),
+            ),
+            Origin::Given | Origin::Computed => (
+                "The update expression attempted to update a secondary index key to a value that is not supported",
+                String::new(),
+            ),
+        };
+        let message = format!(
+            "One or more parameter values are not valid. {what}. The AttributeValue for a key attribute cannot contain an empty \
+             {kind} value.{place}"
+        );
+        if self == Origin::Computed { Error::Invalid(message) } else { Error::Whole(message) }
+    }
 }

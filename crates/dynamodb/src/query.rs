@@ -19,8 +19,8 @@ use crate::expression::{
 use crate::key::{PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX};
 use crate::keys;
 use crate::model::KeyAttribute;
-use crate::read::{Page, Reading, SELECTS, Select, Source, check_filter};
-use crate::request::{self, Names, Values, table_id, validate_index, validate_table};
+use crate::read::{Page, Reader, Reading, SELECTS, Select, Source, check_filter, projection_parameter, starting_key};
+use crate::request::{self, Names, Values, table_id, validate_name, validate_table};
 use crate::service::DynamoDb;
 use crate::value::{AttributeValue, Given, Item};
 
@@ -46,24 +46,24 @@ pub(crate) struct Query {
     conditional_operator: Option<ConditionalOperator>,
 }
 
-/// The constraints that queries and scans share.
+/// The constraints that queries and scans share, in the order in which AWS tells of them.
 pub(crate) fn validate_read(
     v: &mut Violations,
     (table, index): (&str, Option<&str>),
     (select, limit): (Option<&str>, Option<i64>),
     capacity: Option<&str>,
 ) {
-    validate_table(v, table);
-    if let Some(index) = index {
-        validate_index(v, index);
-    }
-    if let Some(select) = select {
-        v.one_of("select", select, &SELECTS);
-    }
     if let Some(limit) = limit {
         v.range("limit", limit, 1, i64::from(i32::MAX));
     }
     request::validate_capacity(v, capacity);
+    if let Some(select) = select {
+        v.one_of("select", select, &SELECTS);
+    }
+    validate_table(v, table);
+    if let Some(index) = index {
+        validate_name(v, "indexName", index);
+    }
 }
 
 impl Input for Query {
@@ -75,8 +75,13 @@ impl Input for Query {
             self.return_consumed_capacity.as_deref(),
         );
         request::validate_attributes(v, self.attributes_to_get.as_ref());
+        request::validate_filter(v, "queryFilter", self.query_filter.as_ref());
+        request::validate_filter(v, "keyConditions", self.key_conditions.as_ref());
     }
 }
+
+/// The expressions of a query that use values.
+const VALUED: [&str; 2] = ["FilterExpression", "KeyConditionExpression"];
 
 /// What a query asks of keys, of items, and what it takes of them.
 type Conditions = (KeyCondition, Option<Condition>, Option<Projection>);
@@ -88,7 +93,8 @@ impl Query {
             ("AttributesToGet", self.attributes_to_get.is_some()),
             ("QueryFilter", self.query_filter.is_some()),
             ("ConditionalOperator", self.conditional_operator.is_some()),
-            ("KeyConditions", self.key_conditions.is_some()),
+            // Beside other expressions, it is welcome.
+            ("KeyConditions", self.key_conditions.is_some() && self.key_condition_expression.is_some()),
         ];
         let expressions = [
             ("ProjectionExpression", self.projection_expression.is_some()),
@@ -100,31 +106,31 @@ impl Query {
 
     fn conditions(self) -> Result<Conditions, Error> {
         let (names, values) = (self.expression_attribute_names, self.expression_attribute_values);
-        let text = match (self.key_condition_expression, self.key_conditions) {
-            (Some(text), _) => text,
-            (None, Some(conditions)) => {
-                Placeholders::refuse(names.as_ref(), values.as_ref())?;
-                let filter = match (self.query_filter, self.conditional_operator) {
-                    (None, None) => None,
-                    (filter, operator) => legacy_conditions(filter, operator)?,
-                };
-                let projection = self.attributes_to_get.map(legacy_projection).transpose()?;
-                return Ok((legacy_key_conditions(conditions)?, filter, projection));
+        let key = self.key_condition_expression.as_deref();
+        let (filter, projection) = (self.filter_expression.as_deref(), self.projection_expression.as_deref());
+        if key.or(filter).is_none() {
+            match projection {
+                None => Placeholders::refuse(names.as_ref(), values.as_ref(), &VALUED)?,
+                Some(_) => Placeholders::refuse_values(values.as_ref(), &VALUED)?,
             }
-            (None, None) => {
-                return Err(Error::invalid(
-                    "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-                ));
-            }
-        };
+        }
+        let old_filter = legacy_conditions(self.query_filter, self.conditional_operator)?;
+        let old_projection = self.attributes_to_get.map(legacy_projection).transpose()?;
+        if key.is_none() && self.key_conditions.is_none() {
+            return Err(Error::invalid(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+            ));
+        }
         let mut placeholders = Placeholders::new(names, values)?;
-        let key_condition = parse_key_condition(&text, &mut placeholders)?;
-        let filter = self.filter_expression.as_deref();
+        let key = key.map(|text| parse_key_condition(text, &mut placeholders)).transpose()?;
         let filter = filter.map(|text| parse_condition(ExpressionKind::Filter, text, &mut placeholders)).transpose()?;
-        let projection = self.projection_expression.as_deref();
         let projection = projection.map(|text| parse_projection(text, &mut placeholders)).transpose()?;
         placeholders.finish()?;
-        Ok((key_condition, filter, projection))
+        let key = match key {
+            Some(key) => key,
+            None => legacy_key_conditions(self.key_conditions.unwrap_or_default())?,
+        };
+        Ok((key, filter.or(old_filter), projection.or(old_projection)))
     }
 }
 
@@ -155,9 +161,10 @@ impl DynamoDb {
     pub(crate) async fn query(self: Arc<Self>, call: Call, mut input: Query) -> Result<Page, Error> {
         let id = table_id(&call, &input.table_name)?;
         input.refuse_mixed()?;
-        let start = input.exclusive_start_key.take().map(Given::checked).transpose()?;
-        let has_projection = input.projection_expression.is_some() || input.attributes_to_get.is_some();
-        let select = Select::of(input.select.as_deref(), input.index_name.is_some(), has_projection)?;
+        let start = input.exclusive_start_key.take().map(starting_key).transpose()?;
+        let projection = projection_parameter(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
+        let select = Select::of(input.select.as_deref(), input.index_name.is_some(), projection)?;
+        let filter_parameter = if input.query_filter.is_some() { "QueryFilter" } else { "Filter Expression" };
         let (limit, consistent) = (input.limit, input.consistent_read);
         let capacity = Wanted::of(input.return_consumed_capacity.as_deref());
         let (index, backward) = (input.index_name.clone(), input.scan_index_forward == Some(false));
@@ -174,7 +181,8 @@ impl DynamoDb {
             let table = self.catalog.table(&self.db, &keys::table(&id)).await?;
             let source = Source::of(&id, &table, index.as_deref(), consistent)?;
             let range = query_range(source, key_condition.clone(), start.as_ref(), backward)?;
-            check_filter(reading.filter.as_ref(), source)?;
+            check_filter(filter_parameter, reading.filter.as_ref(), source)?;
+            reading.check_paths(&table)?;
             if let Some(page) = self.page(source, range, &reading).await? {
                 self.paged(&id, "Query", page.count, &page.spent);
                 return Ok(page);
@@ -200,22 +208,21 @@ pub(crate) fn query_range(
             "Size of hashkey has exceeded the maximum size limit of{PARTITION_KEY_BYTES_MAX} bytes"
         )));
     }
-    let (first, end) = sort_range(source, &hash_bytes, test)?;
+    let (first, end) = sort_range(source, &hash_bytes, test.clone())?;
     let mut range = RangeReq::new((first, end), 0);
     range.reverse = backward;
-    if let Some(start) = start {
-        let row = source.start(start)?;
-        if start.get(&key.hash.name) != Some(&hash) {
-            return Err(Error::invalid(
-                "The provided starting key is outside query boundaries based on provided conditions",
-            ));
+    let Some(start) = start else { return Ok(range) };
+    let row = source.start(start, Reader::Query)?;
+    let sort_value = key.range.as_ref().and_then(|range| start.get(&range.name));
+    let message = match (test, sort_value) {
+        (Some(test), Some(value)) if !test.holds(value) => {
+            "The provided starting key does not match the range key predicate"
         }
-        if row < range.start || row >= range.end {
-            return Err(Error::invalid("The provided starting key does not match the range key predicate"));
-        }
-        range = range.after(&row);
-    }
-    Ok(range)
+        _ if start.get(&key.hash.name) == Some(&hash) => return Ok(range.after(&row)),
+        (Some(_), Some(_)) => "The query can return at most one row and cannot be restarted",
+        _ => "The provided starting key is outside query boundaries based on provided conditions",
+    };
+    Err(Error::invalid(message))
 }
 
 /// The part of a partition that a test of the sort key names.

@@ -2,6 +2,7 @@
 //!
 //! AWS: Developer Guide, *Querying tables in DynamoDB* and *Scanning tables in DynamoDB*.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,10 +14,11 @@ use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::Error;
 use crate::expression::{Condition, Projection};
+use crate::key::NO_MATCH;
 use crate::keys::{self, Rows, TableId};
 use crate::model::{Index, Projection as Projected, Scope, Table};
 use crate::service::DynamoDb;
-use crate::value::{Item, decode_item, item_size_bytes};
+use crate::value::{Given, Item, decode_item, item_size_bytes};
 
 /// How many bytes of items a page looks at before it ends. AWS: 1 MB.
 pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -40,27 +42,32 @@ pub(crate) enum Select {
 /// The values of `Select`, in the order in which AWS lists them.
 pub(crate) const SELECTS: [&str; 4] = ["SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"];
 
+/// The parameter by which a request names attributes, if it does.
+pub(crate) fn projection_parameter(text: Option<&String>, attributes: Option<&Vec<String>>) -> Option<&'static str> {
+    text.map(|_| "ProjectionExpression").or(attributes.map(|_| "AttributesToGet"))
+}
+
 impl Select {
     /// What a request selects, which must go with its other parameters.
-    pub(crate) fn of(text: Option<&str>, index: bool, projection: bool) -> Result<Select, Error> {
+    pub(crate) fn of(text: Option<&str>, index: bool, projection: Option<&'static str>) -> Result<Select, Error> {
         match (text, projection) {
             (Some("ALL_PROJECTED_ATTRIBUTES"), _) if !index => {
                 Err(Error::invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"))
             }
-            (Some("COUNT"), true) => {
-                Err(Error::invalid("Cannot specify the ProjectionExpression when choosing to get only the Count"))
+            (Some("COUNT"), Some(parameter)) => {
+                Err(Error::invalid(format!("Cannot specify the {parameter} when choosing to get only the Count")))
             }
-            (Some(text @ ("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES")), true) => {
-                Err(Error::invalid(format!("Cannot specify the ProjectionExpression when choosing to get {text}")))
+            (Some(text @ ("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES")), Some(parameter)) => {
+                Err(Error::invalid(format!("Cannot specify the {parameter} when choosing to get {text}")))
             }
-            (Some("SPECIFIC_ATTRIBUTES"), false) => Err(Error::invalid(
+            (Some("SPECIFIC_ATTRIBUTES"), None) => Err(Error::invalid(
                 "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES",
             )),
-            (_, true) => Ok(Select::Specific),
+            (_, Some(_)) => Ok(Select::Specific),
             (Some("COUNT"), _) => Ok(Select::Count),
             (Some("ALL_ATTRIBUTES"), _) => Ok(Select::All),
             (Some(_), _) => Ok(Select::Projected),
-            (None, false) => Ok(if index { Select::Projected } else { Select::All }),
+            (None, None) => Ok(if index { Select::Projected } else { Select::All }),
         }
     }
 }
@@ -73,6 +80,28 @@ pub(crate) struct Reading {
     pub(crate) limit: Option<usize>,
     pub(crate) consistent: Option<bool>,
     pub(crate) capacity: Wanted,
+}
+
+impl Reading {
+    /// Refuses paths into keys.
+    pub(crate) fn check_paths(&self, table: &Table) -> Result<(), Error> {
+        table.check_paths(self.projection.iter().flat_map(Projection::paths))?;
+        table.check_paths(self.filter.iter().flat_map(Condition::paths))
+    }
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Query,
+    Scan,
+}
+
+const STARTING_KEY_INVALID: &str = "The provided starting key is invalid";
+
+/// `ExclusiveStartKey`, if its values are any.
+pub(crate) fn starting_key(given: Given<Item>) -> Result<Item, Error> {
+    given.checked().map_err(|error| Error::invalid(format!("{STARTING_KEY_INVALID}: {error}")))
 }
 
 /// A table, or one of its indexes.
@@ -123,18 +152,23 @@ impl<'a> Source<'a> {
         position
     }
 
-    /// The row that a request starts behind.
-    pub(crate) fn start(self, key: &Item) -> Result<Bytes, Error> {
-        let Some(index) = self.index else {
-            let named = self.table.key.named(key).map_err(|_| {
-                Error::invalid(
-                    "The provided starting key is invalid: The provided key element does not match the schema",
-                )
-            })?;
-            return Ok(keys::item(self.table.number, &named));
-        };
-        let row = index.entry_key(self.table, key).filter(|_| self.position(key).len() == key.len());
-        row.ok_or_else(|| Error::invalid("The provided starting key is invalid"))
+    /// The row that a request starts behind. What is wrong with it is said in other words for a query than for a scan.
+    pub(crate) fn start(self, key: &Item, reader: Reader) -> Result<Bytes, Error> {
+        let of_table_scan = reader == Reader::Scan && self.index.is_none();
+        let refuse = |what: &str| Error::invalid(format!("{STARTING_KEY_INVALID}: {what}"));
+        let attributes = self.table.key.attributes().chain(self.key().attributes());
+        let names: BTreeSet<&str> = attributes.map(|attribute| attribute.name.as_str()).collect();
+        if key.len() != names.len() || names.iter().any(|name| !key.contains_key(*name)) {
+            return Err(if of_table_scan { refuse(NO_MATCH) } else { Error::invalid(STARTING_KEY_INVALID) });
+        }
+        match self.index {
+            Some(index) => index.entry_key(self.table, key).ok_or_else(|| Error::invalid(NO_MATCH)),
+            None => {
+                let named = self.table.key.named(key);
+                let named = named.map_err(|error| if of_table_scan { refuse(&error.to_string()) } else { error })?;
+                Ok(keys::item(self.table.number, &named))
+            }
+        }
     }
 
     /// Whether the answer needs attributes that entries do not carry; a global index refuses that.
@@ -305,12 +339,12 @@ async fn whole(view: &View, table: &Table, entry: &Item) -> Result<Option<Item>,
     item_of(view.get(&keys::item(table.number, &key)).await?.as_ref())
 }
 
-/// Refuses conditions of a filter on the key of what is read.
-pub(crate) fn check_filter(filter: Option<&Condition>, source: Source<'_>) -> Result<(), Error> {
+/// Refuses conditions of a filter, given in `parameter`, on the key of what is read.
+pub(crate) fn check_filter(parameter: &str, filter: Option<&Condition>, source: Source<'_>) -> Result<(), Error> {
     let mut paths = filter.into_iter().flat_map(Condition::paths);
     match paths.find(|path| source.key().has(&path.attribute)) {
         Some(path) => Err(Error::invalid(format!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {}",
+            "{parameter} can only contain non-primary key attributes: Primary key attribute: {}",
             path.attribute
         ))),
         None => Ok(()),

@@ -22,20 +22,33 @@ pub(crate) type Values = Option<Given<Item>>;
 /// The shortest and the longest name of a table or index, in characters.
 pub(crate) const NAME_CHARS: (usize, usize) = (3, 255);
 
-/// The name of a table in the model's constraints. Its length is checked by [`table_id`], in other words.
+/// The longest ARN of a table, in characters.
+const ARN_CHARS_MAX: usize = 1_024;
+
+/// The name or ARN of a table that may be there. No table has a name of fewer than three characters, but asking for one is no
+/// violation.
 pub(crate) fn validate_table(v: &mut Violations, name: &str) {
-    let chars = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    if !name.starts_with("arn:") && !name.bytes().all(chars) {
-        v.other("tableName", Some(name), "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+    if name.starts_with("arn:") {
+        v.length("tableName", name, 1, ARN_CHARS_MAX);
+    } else {
+        // An empty name is too short, and that is all that AWS says of it.
+        if !name.is_empty() {
+            validate_chars(v, "tableName", name);
+        }
+        v.length("tableName", name, 1, NAME_CHARS.1);
     }
 }
 
-/// The name of an index in the model's constraints.
-pub(crate) fn validate_index(v: &mut Violations, name: &str) {
-    v.length("indexName", name, NAME_CHARS.0, NAME_CHARS.1);
+/// The name of what may have none shorter: a table that is to be made, an index.
+pub(crate) fn validate_name(v: &mut Violations, member: &str, name: &str) {
+    validate_chars(v, member, name);
+    v.length(member, name, NAME_CHARS.0, NAME_CHARS.1);
+}
+
+fn validate_chars(v: &mut Violations, member: &str, name: &str) {
     let chars = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    if !name.bytes().all(chars) {
-        v.other("indexName", Some(name), "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+    if name.is_empty() || !name.bytes().all(chars) {
+        v.other(member, Some(name), "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
     }
 }
 
@@ -66,12 +79,6 @@ pub(crate) fn table_id(call: &Call, name: &str) -> Result<TableId, Error> {
         let name = arn.resource().strip_prefix("table/").filter(|name| own && !name.contains('/'));
         return name.map(id).ok_or(Error::NoTable);
     }
-    let (min, max) = NAME_CHARS;
-    if !(min..=max).contains(&name.chars().count()) {
-        return Err(Error::Invalid(format!(
-            "TableName must be at least {min} characters long and at most {max} characters long"
-        )));
-    }
     Ok(id(name))
 }
 
@@ -88,37 +95,36 @@ pub(crate) fn read_resource(call: &Call, name: &str, index: Option<&str>) -> Vec
     }
 }
 
-/// Parses the condition of a request that has no other expression.
-pub(crate) fn condition(text: Option<&str>, names: Names, values: Values) -> Result<Option<Condition>, Error> {
-    let Some(text) = text else {
-        Placeholders::refuse(names.as_ref(), values.as_ref())?;
-        return Ok(None);
-    };
-    let mut placeholders = Placeholders::new(names, values)?;
-    let condition = parse_condition(ExpressionKind::Condition, text, &mut placeholders)?;
-    placeholders.finish()?;
-    Ok(Some(condition))
-}
-
 /// `Expected` and `ConditionalOperator`.
 pub(crate) type Expected = (Option<LegacyConditions>, Option<ConditionalOperator>);
 
-/// The condition of a write in either form.
-pub(crate) fn condition_or_expected(
+/// Refuses parameters of a condition that do not go together: AWS does before it looks at any value.
+pub(crate) fn check_parameters(
+    text: Option<&str>,
+    names: &Names,
+    values: &Values,
+    (expected, operator): &Expected,
+) -> Result<(), Error> {
+    let legacy = [("Expected", expected.is_some()), ("ConditionalOperator", operator.is_some())];
+    refuse_mixed(&legacy, &[("ConditionExpression", text.is_some())])?;
+    if text.is_none() {
+        Placeholders::refuse(names.as_ref(), values.as_ref(), &["ConditionExpression"])?;
+    }
+    Ok(())
+}
+
+/// The condition of a write in either form, after [`check_parameters`].
+pub(crate) fn condition(
     text: Option<&str>,
     names: Names,
     values: Values,
     (expected, operator): Expected,
 ) -> Result<Option<Condition>, Error> {
-    let legacy = [("Expected", expected.is_some()), ("ConditionalOperator", operator.is_some())];
-    refuse_mixed(&legacy, &[("ConditionExpression", text.is_some())])?;
-    match text {
-        None if legacy.iter().any(|(_, given)| *given) => {
-            Placeholders::refuse(names.as_ref(), values.as_ref())?;
-            Ok(legacy_conditions(expected, operator)?)
-        }
-        _ => condition(text, names, values),
-    }
+    let Some(text) = text else { return Ok(legacy_conditions(expected, operator)?) };
+    let mut placeholders = Placeholders::new(names, values)?;
+    let condition = parse_condition(ExpressionKind::Condition, text, &mut placeholders)?;
+    placeholders.finish()?;
+    Ok(Some(condition))
 }
 
 /// The projection of a read, in either form.
@@ -129,13 +135,9 @@ pub(crate) fn projection_or_attributes(
 ) -> Result<Option<Projection>, Error> {
     refuse_mixed(&[("AttributesToGet", attributes.is_some())], &[("ProjectionExpression", text.is_some())])?;
     match (text, attributes) {
-        (None, None) => {
-            Placeholders::refuse(names.as_ref(), None)?;
-            Ok(None)
-        }
-        (None, Some(attributes)) => {
-            Placeholders::refuse(names.as_ref(), None)?;
-            Ok(Some(legacy_projection(attributes)?))
+        (None, attributes) => {
+            Placeholders::refuse(names.as_ref(), None, &[])?;
+            Ok(attributes.map(legacy_projection).transpose()?)
         }
         (Some(text), _) => {
             let mut placeholders = Placeholders::new(names, None)?;
@@ -143,6 +145,15 @@ pub(crate) fn projection_or_attributes(
             placeholders.finish()?;
             Ok(Some(projection))
         }
+    }
+}
+
+/// `ScanFilter` or `QueryFilter` in the model's constraints: unlike in `Expected`, each condition has an operator.
+pub(crate) fn validate_filter(v: &mut Violations, member: &str, filter: Option<&LegacyConditions>) {
+    for (attribute, condition) in filter.into_iter().flatten() {
+        v.within(format!("{member}.{attribute}.member"), |v| {
+            v.required("comparisonOperator", condition.comparison_operator.as_ref());
+        });
     }
 }
 

@@ -16,10 +16,13 @@ use crate::expression::{
 };
 use crate::keys;
 use crate::query::validate_read;
-use crate::read::{Page, Reading, Select, Source};
+use crate::read::{Page, Reader, Reading, Select, Source, projection_parameter, starting_key};
 use crate::request::{self, Names, Values, table_id};
 use crate::service::DynamoDb;
 use crate::value::{Given, Item};
+
+/// The expressions of a scan that use values.
+const VALUED: [&str; 1] = ["FilterExpression"];
 
 /// The most segments of a parallel scan.
 pub const SEGMENTS_MAX: i64 = 1_000_000;
@@ -54,6 +57,7 @@ impl Input for Scan {
             self.return_consumed_capacity.as_deref(),
         );
         request::validate_attributes(v, self.attributes_to_get.as_ref());
+        request::validate_filter(v, "scanFilter", self.scan_filter.as_ref());
         if let Some(total) = self.total_segments {
             v.range("totalSegments", total, 1, SEGMENTS_MAX);
         }
@@ -118,19 +122,22 @@ impl DynamoDb {
             ("FilterExpression", input.filter_expression.is_some()),
         ];
         refuse_mixed(&legacy, &expressions)?;
-        let start = input.exclusive_start_key.map(Given::checked).transpose()?;
+        let start = input.exclusive_start_key.map(starting_key).transpose()?;
         let (segment, total) = segment(input.segment, input.total_segments)?;
-        let has_projection = input.projection_expression.is_some() || input.attributes_to_get.is_some();
-        let select = Select::of(input.select.as_deref(), input.index_name.is_some(), has_projection)?;
+        let projection = projection_parameter(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
+        let select = Select::of(input.select.as_deref(), input.index_name.is_some(), projection)?;
         let (names, values) = (input.expression_attribute_names, input.expression_attribute_values);
         let (filter, projection);
         if expressions.iter().all(|(_, given)| !given) {
-            Placeholders::refuse(names.as_ref(), values.as_ref())?;
+            Placeholders::refuse(names.as_ref(), values.as_ref(), &VALUED)?;
             filter = legacy_conditions(input.scan_filter, input.conditional_operator)?;
             projection = input.attributes_to_get.map(legacy_projection).transpose()?;
         } else {
-            let mut placeholders = Placeholders::new(names, values)?;
             let text = input.filter_expression.as_deref();
+            if text.is_none() {
+                Placeholders::refuse_values(values.as_ref(), &VALUED)?;
+            }
+            let mut placeholders = Placeholders::new(names, values)?;
             filter = text.map(|text| parse_condition(ExpressionKind::Filter, text, &mut placeholders)).transpose()?;
             let text = input.projection_expression.as_deref();
             projection = text.map(|text| parse_projection(text, &mut placeholders)).transpose()?;
@@ -147,13 +154,15 @@ impl DynamoDb {
         loop {
             let table = self.catalog.table(&self.db, &keys::table(&id)).await?;
             let source = Source::of(&id, &table, input.index_name.as_deref(), input.consistent_read)?;
+            reading.check_paths(&table)?;
             let mut range = RangeReq::new(source.rows().segment(segment, total), 0);
             if let Some(start) = &start {
-                let row = source.start(start)?;
+                let row = source.start(start, Reader::Scan)?;
                 if row < range.start || row >= range.end {
-                    return Err(Error::invalid(
-                        "The provided Exclusive start key does not map to the provided Segment and TotalSegments values.",
-                    ));
+                    return Err(Error::invalid(format!(
+                        "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with \
+                         correct Segment. TotalSegments: {total} Segment: {segment}"
+                    )));
                 }
                 range = range.after(&row);
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::{BillingMode, Index, KeyAttribute, KeySchema, KeyType, Projection, Scope, Throughput};
-use crate::request::validate_index;
+use crate::request::validate_name;
 
 /// How many local secondary indexes a table may have.
 pub const LOCAL_INDEXES_MAX: usize = 5;
@@ -91,7 +91,7 @@ pub(crate) fn validate_throughput(v: &mut Violations, wish: Option<&ThroughputWi
 }
 
 pub(crate) fn validate_index_wish(v: &mut Violations, wish: &IndexWish) {
-    validate_index(v, &wish.index_name);
+    validate_name(v, "indexName", &wish.index_name);
     validate_key_schema(v, &wish.key_schema);
     v.within("projection", |v| {
         if let Some(kind) = &wish.projection.projection_type {
@@ -134,28 +134,31 @@ pub(crate) fn key_schema(
     let (Some(hash), range) = (elements.first(), elements.get(1)) else {
         return Err(Error::invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type"));
     };
+    if !of_index && elements.len() > definitions.len() {
+        return Err(Error::invalid("Invalid KeySchema: Some index key attribute have no definition"));
+    }
+    let keys = || list(elements.iter().map(|element| element.attribute_name.as_str()));
+    let defined = |element: &KeySchemaElement| {
+        let found = definitions.iter().find(|definition| definition.name == element.attribute_name).cloned();
+        found.ok_or_else(|| {
+            Error::values(format!(
+                "Some index key attributes are not defined in AttributeDefinitions. Keys: {}, AttributeDefinitions: {}",
+                keys(),
+                list(definitions.iter().map(|definition| definition.name.as_str()))
+            ))
+        })
+    };
+    let key = KeySchema { hash: defined(hash)?, range: range.map(defined).transpose()? };
+    if range.is_some_and(|range| range.attribute_name == hash.attribute_name) {
+        return Err(Error::invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name"));
+    }
     if hash.key_type != "HASH" {
         return Err(Error::invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type"));
     }
     if range.is_some_and(|range| range.key_type != "RANGE") {
         return Err(Error::invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type"));
     }
-    if range.is_some_and(|range| range.attribute_name == hash.attribute_name) {
-        return Err(Error::invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name"));
-    }
-    let keys = || list(elements.iter().map(|element| element.attribute_name.as_str()));
-    let defined = |element: &KeySchemaElement| {
-        let found = definitions.iter().find(|definition| definition.name == element.attribute_name).cloned();
-        found.ok_or_else(|| match of_index {
-            false => Error::invalid("Invalid KeySchema: Some index key attribute have no definition"),
-            true => Error::values(format!(
-                "Some index key attributes are not defined in AttributeDefinitions. Keys: {}, AttributeDefinitions: {}",
-                keys(),
-                list(definitions.iter().map(|definition| definition.name.as_str()))
-            )),
-        })
-    };
-    Ok(KeySchema { hash: defined(hash)?, range: range.map(defined).transpose()? })
+    Ok(key)
 }
 
 /// Refuses definitions of attributes that are part of no key.

@@ -15,7 +15,7 @@ use crate::history::Past;
 use crate::keys::{self, TableId};
 use crate::model::{BillingMode, Dropped, Scope, TABLE_ITSELF, Table};
 use crate::policy::{self, TablePolicy};
-use crate::request::{NAME_CHARS, table_id, validate_table};
+use crate::request::{table_id, validate_name, validate_table};
 use crate::schema::{self, AttributeDefinition, IndexWish, KeySchemaElement, ThroughputWish};
 use crate::service::DynamoDb;
 use crate::stream::{StreamSpecification, ViewType, begin_stream, end_stream};
@@ -63,7 +63,7 @@ pub(crate) fn validate_choices(v: &mut Violations, billing: Option<&String>, cla
 
 impl Input for CreateTable {
     fn validate(&self, v: &mut Violations) {
-        validate_table(v, &self.table_name);
+        validate_name(v, "tableName", &self.table_name);
         schema::validate_definitions(v, self.attribute_definitions.as_deref().unwrap_or_default());
         schema::validate_key_schema(v, &self.key_schema);
         let indexes = [
@@ -107,11 +107,11 @@ const LIST_MAX: usize = 100;
 
 impl Input for ListTables {
     fn validate(&self, v: &mut Violations) {
-        if let Some(name) = &self.exclusive_start_table_name {
-            v.within("", |v| v.length("exclusiveStartTableName", name, NAME_CHARS.0, NAME_CHARS.1));
-        }
         if let Some(limit) = self.limit {
             v.range("limit", limit, 1, 100);
+        }
+        if let Some(name) = &self.exclusive_start_table_name {
+            validate_name(v, "exclusiveStartTableName", name);
         }
     }
 }
@@ -328,11 +328,10 @@ impl DynamoDb {
                 let table = tx.get_record::<Table>(&table_key).await?.ok_or_else(|| named(Error::NoTable, &id))?;
                 check_arrived(&table)?;
                 if table.deletion_protection {
-                    return Err(Error::invalid(format!(
+                    return Err(Error::invalid(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
-                         protection first. Table: {}",
-                        id.name
-                    )));
+                         protection first.",
+                    ));
                 }
                 if !table.past.copies.is_empty() {
                     return Err(Error::InUse(format!(

@@ -1,5 +1,6 @@
 //! UpdateTable: throughput, billing, protection, and global indexes that come and go.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cauce_core::{Call, Timestamp, Violations};
@@ -12,7 +13,7 @@ use crate::backup::check_arrived;
 use crate::error::Error;
 use crate::keys::{self, TableId};
 use crate::model::{Backfill, BillingMode, Dropped, KeyAttribute, Scope, Table, Throughput};
-use crate::request::{table_id, validate_index, validate_table};
+use crate::request::{table_id, validate_name, validate_table};
 use crate::schema::{self, AttributeDefinition, IndexWish, ThroughputWish};
 use crate::service::DynamoDb;
 use crate::stream::{StreamSpecification, update_stream};
@@ -73,12 +74,12 @@ impl Input for UpdateTable {
                 }
                 if let Some(update) = &update.update {
                     v.within("update", |v| {
-                        validate_index(v, &update.index_name);
+                        validate_name(v, "indexName", &update.index_name);
                         schema::validate_throughput(v, update.provisioned_throughput.as_ref());
                     });
                 }
                 if let Some(delete) = &update.delete {
-                    v.within("delete", |v| validate_index(v, &delete.index_name));
+                    v.within("delete", |v| validate_name(v, "indexName", &delete.index_name));
                 }
             });
         }
@@ -110,6 +111,28 @@ impl UpdateTable {
                 "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
                  SSESpecification or ReplicaUpdates is required",
             ));
+        }
+        self.check_index_updates()
+    }
+
+    /// Each index has one update, of one kind.
+    fn check_index_updates(&self) -> Result<(), Error> {
+        let mut names = BTreeSet::new();
+        for update in self.global_secondary_index_updates.iter().flatten() {
+            let of_update = update.update.as_ref().map(|update| &update.index_name);
+            let of_create = update.create.as_ref().map(|create| &create.index_name);
+            let of_delete = update.delete.as_ref().map(|delete| &delete.index_name);
+            let Some(name) = of_update.or(of_create).or(of_delete) else {
+                return Err(Error::values(
+                    "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, \
+                     GlobalSecondaryIndexUpdate.Delete must not be null",
+                ));
+            };
+            if !names.insert(name) {
+                return Err(Error::values(format!(
+                    "Only one global secondary index update per index is allowed simultaneously. Index: {name}"
+                )));
+            }
         }
         Ok(())
     }
@@ -219,7 +242,7 @@ fn create_index(table: &mut Table, wish: &IndexWish, defined: &[KeyAttribute]) -
     let mut attributes = table.attributes.clone();
     attributes.extend(defined.iter().filter(|new| !table.attributes.contains(new)).cloned());
     let id = table.last_index.saturating_add(1);
-    let mut index = schema::index(wish, Scope::Global, &table.key, &attributes, id)?;
+    let mut index = schema::index(wish, Scope::Global, &table.key, defined, id)?;
     index.throughput = schema::throughput(wish.provisioned_throughput.as_ref(), table.billing, Some(name))?;
     index.backfilling = true;
     table.attributes = attributes;

@@ -168,8 +168,8 @@ impl Wish {
         self.item.iter().chain(&self.key).fold(touched, Touched::item).expressions(&expressions, hash)
     }
 
-    /// Adds all of it to a fingerprint.
-    fn digest(&self, verb: Verb, digest: &mut Sha256) -> Result<(), Error> {
+    /// Adds all of it to a fingerprint. A value that is none adds nothing: it is refused, whatever the fingerprint.
+    fn digest(&self, verb: Verb, digest: &mut Sha256) {
         let mut put = |part: &[u8]| {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
@@ -177,7 +177,8 @@ impl Wish {
         put(verb.member().as_bytes());
         put(self.table_name.as_bytes());
         for item in [&self.item, &self.key, &self.expression_attribute_values] {
-            put(&item.clone().map(Given::checked).transpose()?.as_ref().map(encode_item).unwrap_or_default());
+            let checked = item.clone().and_then(|item| item.checked().ok());
+            put(&checked.as_ref().map(encode_item).unwrap_or_default());
         }
         let texts =
             [&self.update_expression, &self.condition_expression, &self.return_values_on_condition_check_failure];
@@ -186,7 +187,6 @@ impl Wish {
             put(key.as_bytes());
             put(name.as_bytes());
         }
-        Ok(())
     }
 }
 
@@ -249,14 +249,15 @@ fn step(call: &Call, (verb, wish): (Verb, Wish)) -> Result<Step, Error> {
     let missing = || Error::invalid("The provided key element does not match the schema");
     let key = || wish.key.clone().ok_or_else(missing);
     let change = match verb {
-        Verb::Update => update_change(key()?, wish.update_expression.as_deref(), condition, names, values)?,
+        Verb::Update => update_change(key()?.checked()?, wish.update_expression.as_deref(), condition, names, values)?,
         verb => {
+            request::check_parameters(condition, &names, &values, &(None, None))?;
             let action = match verb {
                 Verb::Put => Action::Put(Arc::new(wish.item.ok_or_else(missing)?.checked()?)),
                 Verb::Delete => Action::Delete { key: key()?.checked()? },
                 _ => Action::Check { key: key()?.checked()? },
             };
-            Change { action, condition: request::condition(condition, names, values)? }
+            Change { action, condition: request::condition(condition, names, values, (None, None))? }
         }
     };
     let old_on_failure = wish.return_values_on_condition_check_failure.as_deref() == Some("ALL_OLD");
@@ -433,7 +434,7 @@ fn check_size(decided: &[(Option<Item>, change::Decision)]) -> Result<(), Error>
 
 fn token_of(call: &Call, token: String, wishes: &[(Verb, Wish)]) -> Result<Token, Error> {
     let mut digest = Sha256::new();
-    wishes.iter().try_for_each(|(verb, wish)| wish.digest(*verb, &mut digest))?;
+    wishes.iter().for_each(|(verb, wish)| wish.digest(*verb, &mut digest));
     let id = TokenId { account: call.account, region: call.region.clone(), token };
     Ok(Token { id, fingerprint: digest.finalize().into() })
 }

@@ -158,7 +158,9 @@ impl DynamoDb {
         let mut reasons = Vec::with_capacity(wishes.len());
         for wish in wishes {
             let table = tables.get(&wish.table_key).ok_or(Error::NoTable)?;
-            match table.key.named(&wish.key) {
+            let named = table.key.named(&wish.key);
+            let fits = table.check_paths(wish.projection.iter().flat_map(Projection::paths));
+            match named.and_then(|key| fits.map(|()| key)) {
                 Ok(key) => {
                     gets.push(keys::item(table.number, &key));
                     once.extend(gets.last().cloned());

@@ -393,7 +393,7 @@ impl Condition {
     }
 }
 
-fn begins_with(value: &AttributeValue, prefix: &AttributeValue) -> bool {
+pub(super) fn begins_with(value: &AttributeValue, prefix: &AttributeValue) -> bool {
     match (value, prefix) {
         (AttributeValue::S(text), AttributeValue::S(prefix)) => text.starts_with(prefix.as_str()),
         (AttributeValue::B(bytes), AttributeValue::B(prefix)) => bytes.starts_with(prefix),

@@ -73,9 +73,16 @@ pub enum ExpressionError {
     /// A map of placeholders without any.
     #[error("{0} must not be empty")]
     NoPlaceholders(PlaceholderMap),
-    /// A map of placeholders in a request without expressions.
-    #[error("{0} can only be specified when using expressions")]
-    NoExpressions(PlaceholderMap),
+    /// Names in a request without expressions.
+    #[error("ExpressionAttributeNames can only be specified when using expressions")]
+    NamesWithoutExpressions,
+    /// Values in a request without the expressions that could use them, which are named.
+    #[error(
+        "ExpressionAttributeValues can only be specified when using expressions: {} {} null",
+        .0.join(" and "),
+        if .0.len() == 1 { "is" } else { "are" }
+    )]
+    ValuesWithoutExpressions(Vec<&'static str>),
     /// A placeholder that is none.
     #[error("{map} contains invalid key: Syntax error; key: \"{key}\"")]
     PlaceholderSyntax {
@@ -152,7 +159,7 @@ pub enum Reason {
     #[error("Expression size has exceeded the maximum allowed size; expression size: {0}")]
     Size(usize),
     /// More than `OPERATORS_MAX`.
-    #[error("The expression contains too many operators and functions; number of operators and functions: {0}")]
+    #[error("The expression contains too many operators; operator count: {0}")]
     Operators(usize),
     /// Deeper than `DEPTH_MAX`.
     #[error("The expression nests too deep; maximum nesting: {0}")]

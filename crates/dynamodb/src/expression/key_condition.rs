@@ -1,8 +1,9 @@
 //! Key conditions: what a query reads.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::condition::{Condition, Operand, parse_condition};
+use super::condition::{Condition, Operand, begins_with, order, parse_condition};
 use super::error::{ExpressionError, ExpressionKind, KeyReason};
 use super::path::Path;
 use super::placeholders::Placeholders;
@@ -29,6 +30,22 @@ pub enum KeyTest {
 }
 
 impl KeyTest {
+    /// Whether a value of the key passes it.
+    pub fn holds(&self, value: &AttributeValue) -> bool {
+        let compared = |with: &AttributeValue| order(value, with);
+        match self {
+            KeyTest::Equal(with) => compared(with).is_some_and(Ordering::is_eq),
+            KeyTest::Less(with) => compared(with).is_some_and(Ordering::is_lt),
+            KeyTest::LessOrEqual(with) => compared(with).is_some_and(Ordering::is_le),
+            KeyTest::Greater(with) => compared(with).is_some_and(Ordering::is_gt),
+            KeyTest::GreaterOrEqual(with) => compared(with).is_some_and(Ordering::is_ge),
+            KeyTest::Between(lower, upper) => {
+                compared(lower).is_some_and(Ordering::is_ge) && compared(upper).is_some_and(Ordering::is_le)
+            }
+            KeyTest::BeginsWith(prefix) => begins_with(value, prefix),
+        }
+    }
+
     fn values(&self) -> impl Iterator<Item = &Arc<AttributeValue>> {
         let (first, second) = match self {
             KeyTest::Between(lower, upper) => (lower, Some(upper)),

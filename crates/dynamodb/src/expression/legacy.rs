@@ -148,9 +148,6 @@ pub enum LegacyReason {
     /// `BETWEEN` 2 and 1.
     #[error("The BETWEEN condition was provided a range where the lower bound is greater than the upper bound")]
     BoundOrder,
-    /// A filter without an operator.
-    #[error("{INVALID} ComparisonOperator must be specified for Attribute: {0}")]
-    OperatorMissing(String),
     /// None, or more than two.
     #[error("Conditions can be of length 1 or 2 only")]
     KeyCount,

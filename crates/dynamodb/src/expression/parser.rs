@@ -99,9 +99,6 @@ fn whole<'a, T>(
     let mut parser = Parser { text, tokens: tokens(text), at: 0, depth: 0, operators: 0 };
     let parsed = parse(&mut parser).map_err(invalid)?;
     parser.expect(Token::End).map_err(invalid)?;
-    if parser.operators > OPERATORS_MAX {
-        return Err(invalid(Reason::Operators(parser.operators)));
-    }
     Ok(parsed)
 }
 
@@ -142,6 +139,12 @@ impl<'a> Parser<'a> {
         if self.take(token) { Ok(self.word(at)) } else { self.syntax() }
     }
 
+    /// Counts an operator or function. The first one too many ends it all: AWS tells of no more, however many there are.
+    fn count_operator(&mut self) -> Parsed<()> {
+        self.operators += 1;
+        if self.operators > OPERATORS_MAX { Err(Reason::Operators(self.operators)) } else { Ok(()) }
+    }
+
     /// One or more, with commas between them.
     fn list<T>(&mut self, one: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         let mut list = vec![one(self)?];
@@ -167,7 +170,7 @@ impl<'a> Parser<'a> {
         let mut levels = vec![Level::default()];
         loop {
             if self.take(Token::Not) {
-                self.operators += 1;
+                self.count_operator()?;
                 if let Some(level) = levels.last_mut() {
                     level.nots += 1;
                 }
@@ -202,7 +205,7 @@ impl<'a> Parser<'a> {
                     level.end_all();
                 }
                 self.at += 1;
-                self.operators += 1;
+                self.count_operator()?;
                 levels.push(level);
                 return Ok(None);
             }
@@ -231,7 +234,7 @@ impl<'a> Parser<'a> {
             (what, _) => return Ok(Either { what, ..first }),
         };
         self.at += 1;
-        self.operators += 1;
+        self.count_operator()?;
         let test = match operator {
             Token::Compare(comparator) => Test::Compare(comparator, operand, self.operand()?),
             Token::Between => {
@@ -271,7 +274,7 @@ impl<'a> Parser<'a> {
             Token::Word if self.spanned(self.at + 1).token == Token::Open => {
                 let name = self.expect(Token::Word)?;
                 self.expect(Token::Open)?;
-                self.operators += 1;
+                self.count_operator()?;
                 if self.depth == DEPTH_MAX {
                     return Err(Reason::Depth(DEPTH_MAX));
                 }
@@ -340,7 +343,7 @@ impl<'a> Parser<'a> {
             _ => return Ok(Source::Operand(first)),
         };
         self.at += 1;
-        self.operators += 1;
+        self.count_operator()?;
         Ok(Source::Sum(first, sign, self.operand()?))
     }
 }

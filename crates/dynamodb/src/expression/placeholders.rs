@@ -7,7 +7,7 @@ use super::error::{ExpressionError, PlaceholderMap, Reason};
 use super::path::{PATH_STEPS_MAX, Path, Step};
 use super::reserved::is_reserved;
 use super::syntax::{WrittenName, WrittenPath, WrittenStep};
-use crate::value::{AttributeValue, Given, Item};
+use crate::value::{AttributeValue, Given, Item, ValueError};
 
 /// The longest placeholder, in bytes. AWS: Developer Guide, *Service, account, and table quotas*, expression parameters.
 pub const PLACEHOLDER_BYTES_MAX: usize = 255;
@@ -39,18 +39,29 @@ impl Placeholders {
         Ok(Placeholders { names, values, used: BTreeSet::new() })
     }
 
-    /// Refuses the placeholders of a request that has no expression.
+    /// Refuses the placeholders of a request that has no expression; `valued` are the parameters that could have used values.
     ///
     /// # Errors
     /// If there are any.
     pub fn refuse(
         names: Option<&BTreeMap<String, String>>,
         values: Option<&Given<Item>>,
+        valued: &[&'static str],
     ) -> Result<(), ExpressionError> {
-        match (names, values) {
-            (Some(_), _) => Err(ExpressionError::NoExpressions(PlaceholderMap::Names)),
-            (None, Some(_)) => Err(ExpressionError::NoExpressions(PlaceholderMap::Values)),
-            (None, None) => Ok(()),
+        if names.is_some() {
+            return Err(ExpressionError::NamesWithoutExpressions);
+        }
+        Placeholders::refuse_values(values, valued)
+    }
+
+    /// Refuses the values of a request that has no expression which could use them.
+    ///
+    /// # Errors
+    /// If there are any.
+    pub fn refuse_values(values: Option<&Given<Item>>, valued: &[&'static str]) -> Result<(), ExpressionError> {
+        match values {
+            Some(_) => Err(ExpressionError::ValuesWithoutExpressions(valued.to_vec())),
+            None => Ok(()),
         }
     }
 
@@ -148,7 +159,10 @@ fn checked_values(given: Given<Item>) -> Result<Item, ExpressionError> {
         Ok(values) => values,
         Err(refused) => {
             check_key(PlaceholderMap::Values, &refused.name, ':')?;
-            return Err(ExpressionError::InvalidValue { key: refused.name, error: refused.error });
+            return Err(match refused.error {
+                ValueError::Nesting => ExpressionError::Nesting(ValueError::Nesting),
+                error => ExpressionError::InvalidValue { key: refused.name, error },
+            });
         }
     };
     if values.is_empty() {

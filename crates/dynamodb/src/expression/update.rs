@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::check;
 use super::error::{ExpressionError, ExpressionKind, Reason};
 use super::parser;
-use super::path::{Path, Step};
+use super::path::Path;
 use super::path_tree::PathTree;
 use super::placeholders::Placeholders;
 use super::projection::Projection;
@@ -58,8 +58,6 @@ pub struct Updated {
     pub item: Item,
     /// Whether it makes an item where there was none: removing alone does not.
     pub creates: bool,
-    /// Where the values that were written stand now.
-    pub written: Vec<Path>,
 }
 
 /// What an item has at some paths, none of which leads into another.
@@ -190,6 +188,16 @@ enum Outcome {
 }
 
 impl Operand {
+    /// The paths that it reads.
+    fn paths(&self) -> Vec<&Path> {
+        match self {
+            Operand::Path(path) => vec![path],
+            Operand::Value(_) => Vec::new(),
+            Operand::IfNotExists(path, other) => [vec![path], other.paths()].concat(),
+            Operand::ListAppend(one, two) => [one.paths(), two.paths()].concat(),
+        }
+    }
+
     fn evaluate(&self, item: &Item) -> Result<AttributeValue, ExpressionError> {
         match self {
             Operand::Path(path) => path.find(item).cloned().ok_or(ExpressionError::MissingAttribute),
@@ -284,6 +292,25 @@ impl Update {
         self.actions.iter().map(|(path, _)| path)
     }
 
+    /// The paths that its operands read.
+    pub fn operand_paths(&self) -> impl Iterator<Item = &Path> {
+        let operands = self.actions.iter().flat_map(|(_, change)| match change {
+            Change::Set(one) => vec![one],
+            Change::Plus(one, two) | Change::Minus(one, two) => vec![one, two],
+            Change::Remove | Change::Add(_) | Change::Delete(_) => Vec::new(),
+        });
+        operands.flat_map(Operand::paths)
+    }
+
+    /// The value of the request that it sets an attribute to, or adds to it.
+    pub fn given(&self, attribute: &str) -> Option<&AttributeValue> {
+        let (_, change) = self.actions.iter().find(|(path, _)| path.steps.is_empty() && path.attribute == attribute)?;
+        match change {
+            Change::Set(Operand::Value(value)) | Change::Add(value) => Some(value.as_ref()),
+            _ => None,
+        }
+    }
+
     /// What it makes of an item that exists, or of one that does not and has its key alone.
     ///
     /// Everything is read as it was before. An index counts what was there before; beyond the end, `SET` appends in the
@@ -297,17 +324,13 @@ impl Update {
         let mut outcomes: Vec<Option<Outcome>> = outcomes.map(|o| o.map(Some)).collect::<Result<_, _>>()?;
         let creates = self.actions.iter().any(|(_, change)| !matches!(change, Change::Remove | Change::Delete(_)));
         let mut after = item.clone();
-        let mut written = Vec::new();
-        {
-            let mut applying = Applying { outcomes: &mut outcomes, written: &mut written, exists };
-            applying.map(&self.tree, &mut after, &mut Vec::new())?;
-        }
+        Applying { outcomes: &mut outcomes, exists }.map(&self.tree, &mut after)?;
         let too_deep =
             |(path, _): &(Path, Change)| after.get(&path.attribute).is_some_and(|value| value.levels() > NESTING_MAX);
         if self.actions.iter().any(too_deep) {
             return Err(ExpressionError::Nesting(ValueError::Nesting));
         }
-        Ok(Updated { item: after, creates, written })
+        Ok(Updated { item: after, creates })
     }
 }
 
@@ -315,8 +338,6 @@ impl Update {
 struct Applying<'a> {
     /// By the number of the action; taken when it is in its place.
     outcomes: &'a mut Vec<Option<Outcome>>,
-    /// Where values stand afterwards.
-    written: &'a mut Vec<Path>,
     /// Whether there was an item before.
     exists: bool,
 }
@@ -326,47 +347,25 @@ impl Applying<'_> {
         self.outcomes.get_mut(action).and_then(Option::take).unwrap_or(Outcome::Same)
     }
 
-    /// Remembers that a value stands at these steps, the first of which is the attribute.
-    fn wrote(&mut self, steps: &[Step]) {
-        if let Some((Step::Name(attribute), steps)) = steps.split_first() {
-            self.written.push(Path { attribute: attribute.clone(), steps: steps.to_vec() });
-        }
-    }
-
-    fn map(
-        &mut self,
-        tree: &BTreeMap<String, PathTree<usize>>,
-        map: &mut Item,
-        at: &mut Vec<Step>,
-    ) -> Result<(), ExpressionError> {
+    fn map(&mut self, tree: &BTreeMap<String, PathTree<usize>>, map: &mut Item) -> Result<(), ExpressionError> {
         for (name, below) in tree {
-            at.push(Step::Name(name.clone()));
             match below {
                 PathTree::Leaf(action) => match self.take(*action) {
-                    Outcome::Value(value) => {
-                        map.insert(name.clone(), value);
-                        self.wrote(at);
-                    }
+                    Outcome::Value(value) => drop(map.insert(name.clone(), value)),
                     Outcome::Nothing => drop(map.remove(name)),
-                    Outcome::Same => self.wrote(at),
+                    Outcome::Same => {}
                 },
-                _ => self.within(below, map.get_mut(name), at)?,
+                _ => self.within(below, map.get_mut(name))?,
             }
-            at.pop();
         }
         Ok(())
     }
 
     /// Goes into a value, which must be what the paths take it for.
-    fn within(
-        &mut self,
-        tree: &PathTree<usize>,
-        value: Option<&mut AttributeValue>,
-        at: &mut Vec<Step>,
-    ) -> Result<(), ExpressionError> {
+    fn within(&mut self, tree: &PathTree<usize>, value: Option<&mut AttributeValue>) -> Result<(), ExpressionError> {
         match (tree, value) {
-            (PathTree::Map(tree), Some(AttributeValue::M(map))) => self.map(tree, map, at),
-            (PathTree::List(tree), Some(AttributeValue::L(list))) => self.list(tree, list, at),
+            (PathTree::Map(tree), Some(AttributeValue::M(map))) => self.map(tree, map),
+            (PathTree::List(tree), Some(AttributeValue::L(list))) => self.list(tree, list),
             // Removing from an item that does not exist is no error.
             (tree, None) if !self.exists && self.only_removes(tree) => Ok(()),
             _ => Err(ExpressionError::Path),
@@ -387,32 +386,21 @@ impl Applying<'_> {
         &mut self,
         tree: &BTreeMap<usize, PathTree<usize>>,
         list: &mut Vec<AttributeValue>,
-        at: &mut Vec<Step>,
     ) -> Result<(), ExpressionError> {
         let len = list.len();
         let mut removed = BTreeSet::new();
-        // Ascending, so that where a value stands afterwards is known: removals before it have been counted.
+        // Ascending, so that values beyond the end are appended in the order of their indexes.
         for (index, below) in tree {
-            let appended = *index >= len;
-            let place = if appended { list.len() } else { *index };
-            at.push(Step::Index(place - removed.len()));
+            let place = if *index >= len { list.len() } else { *index };
             match (below, list.get_mut(place)) {
                 (PathTree::Leaf(action), found) => match (self.take(*action), found) {
-                    (Outcome::Value(value), Some(found)) => {
-                        *found = value;
-                        self.wrote(at);
-                    }
-                    (Outcome::Value(value), None) => {
-                        list.push(value);
-                        self.wrote(at);
-                    }
+                    (Outcome::Value(value), Some(found)) => *found = value,
+                    (Outcome::Value(value), None) => list.push(value),
                     (Outcome::Nothing, Some(_)) => drop(removed.insert(*index)),
-                    (Outcome::Same, Some(_)) => self.wrote(at),
-                    (Outcome::Nothing | Outcome::Same, None) => {}
+                    (Outcome::Same, Some(_)) | (Outcome::Nothing | Outcome::Same, None) => {}
                 },
-                (below, found) => self.within(below, found, at)?,
+                (below, found) => self.within(below, found)?,
             }
-            at.pop();
         }
         let mut index = 0;
         list.retain(|_| {

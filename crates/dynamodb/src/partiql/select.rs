@@ -17,7 +17,7 @@ use crate::capacity::{Kind, Spent, Wanted};
 use crate::error::Error;
 use crate::model::Table;
 use crate::query::query_range;
-use crate::read::{Page, Reading, Select as Selected, Source};
+use crate::read::{Page, Reader, Reading, Select as Selected, Source};
 use crate::service::DynamoDb;
 use crate::value::Item;
 
@@ -195,7 +195,7 @@ fn range(source: Source<'_>, reads: &Reads, part: usize, last: Option<&Item>) ->
     }
     let mut range = RangeReq::new(source.rows().all(), 0);
     if let Some(last) = last {
-        range = range.after(&source.start(last)?);
+        range = range.after(&source.start(last, Reader::Scan)?);
     }
     Ok(range)
 }

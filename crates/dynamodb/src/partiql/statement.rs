@@ -112,8 +112,8 @@ fn returned(write: &Write, old: Option<Item>, decision: Decision) -> Option<Item
     let item = match write.returning? {
         Returning { modified: false, new: false } => old,
         Returning { modified: false, new: true } => decision.new,
-        Returning { modified: true, new: false } => old.map(|old| write.change.updated_old(&old)),
-        Returning { modified: true, new: true } => Some(decision.updated_new()),
+        Returning { modified: true, new: false } => old.map(|old| write.change.updated(&old)),
+        Returning { modified: true, new: true } => decision.new.map(|new| write.change.updated(&new)),
     };
     item.filter(|item| !item.is_empty())
 }

@@ -118,10 +118,8 @@ fn sizes_are_limited() {
     in_condition(&format!("a = :a{}", " ".repeat(4091)), size);
     let many = |n: usize| vec!["a<:a"; n].join(" OR ");
     assert!(condition(&many(150), VALUES).is_ok());
-    in_condition(
-        &many(151),
-        "The expression contains too many operators and functions; number of operators and functions: 301",
-    );
+    in_condition(&many(151), "The expression contains too many operators; operator count: 301");
+    in_condition(&many(500), "The expression contains too many operators; operator count: 301");
     let operands = |n: usize| format!("a IN ({})", vec![":a"; n].join(","));
     assert!(condition(&operands(100), VALUES).is_ok());
     in_condition(&operands(101), "The IN operator is provided with too many operands; number of operands: 101");
@@ -391,7 +389,9 @@ fn placeholders_are_well_formed() {
 
     let refused = |names: bool, values: bool| {
         let (some, given) = (serde_json::from_str("{}").unwrap(), serde_json::from_str("{}").unwrap());
-        Placeholders::refuse(names.then_some(&some), values.then_some(&given)).map_err(|error| error.to_string())
+        let valued = ["FilterExpression", "KeyConditionExpression"];
+        Placeholders::refuse(names.then_some(&some), values.then_some(&given), &valued)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(refused(false, false), Ok(()));
     assert_eq!(
@@ -400,6 +400,7 @@ fn placeholders_are_well_formed() {
     );
     assert_eq!(
         refused(false, true).unwrap_err(),
-        "ExpressionAttributeValues can only be specified when using expressions"
+        "ExpressionAttributeValues can only be specified when using expressions: FilterExpression and \
+         KeyConditionExpression are null"
     );
 }
