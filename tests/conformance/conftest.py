@@ -8,6 +8,9 @@ import gateway
 import pytest
 from program import Server
 
+# What is asserted there is shown as what is asserted in a test.
+pytest.register_assert_rewrite("dynamo")
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):

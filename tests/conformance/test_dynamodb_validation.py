@@ -361,7 +361,7 @@ def test_placeholders_belong_to_expressions(dynamodb, table, key):
         (dynamodb.scan, {}),
     ):
         assert refusal(operation, TableName=table, **more, **names) == (*VALIDATION, message), operation
-    message = "ExpressionAttributeValues can only be specified when using expressions"
+    message = "ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null"
     for operation, more in ((dynamodb.put_item, {"Item": key}), (dynamodb.delete_item, {"Key": key})):
         assert refusal(operation, TableName=table, **more, **values) == (*VALIDATION, message), operation
 
