@@ -15,7 +15,7 @@ use crate::run::{cargo, program};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [PART...]   everything that CI checks, or some parts: lint unit conformance javascript systems
+  test [PART...]   everything that CI checks, or some parts: lint unit conformance javascript systems rust
   lint             formatting, clippy, and the house rules
   bench            what is measured, from release builds
   demo [ARG...]    cauce demo, built for release

@@ -7,7 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::run::{cargo, is_there, program, with_env};
 use crate::{lint, tools};
 
-const PARTS: [&str; 5] = ["lint", "unit", "conformance", "javascript", "systems"];
+const PARTS: [&str; 6] = ["lint", "unit", "conformance", "javascript", "systems", "rust"];
+
+/// The package of the tests with the SDKs for Rust.
+const CLIENTS: &str = "clients";
 
 pub(crate) fn command(root: &Path, parts: &[&str]) -> Result<()> {
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(part)) {
@@ -20,7 +23,7 @@ pub(crate) fn command(root: &Path, parts: &[&str]) -> Result<()> {
     if wanted("unit") {
         unit(root)?;
     }
-    if wanted("conformance") || wanted("javascript") || wanted("systems") {
+    if ["conformance", "javascript", "systems", "rust"].into_iter().any(wanted) {
         cargo(root, &["build", "--package", "cauce"])?;
     }
     if wanted("conformance") {
@@ -32,6 +35,9 @@ pub(crate) fn command(root: &Path, parts: &[&str]) -> Result<()> {
     }
     if wanted("systems") {
         systems(root)?;
+    }
+    if wanted("rust") {
+        rust(root)?;
     }
     println!("\nall that was asked for has passed");
     Ok(())
@@ -53,13 +59,26 @@ fn conformance(root: &Path) -> Result<()> {
     tools::postgres(root)?;
     let python = venv.join("bin/python");
     let python = python.to_str().context("the folder's name is no text")?;
+    let arguments = ["-m", "pytest", "-q", "--no-header", "-x", "."];
+    with_binary(&root.join("tests/conformance"), root, python, &arguments)
+}
+
+/// Runs a program in a folder, and tells it where the program to be tested is.
+fn with_binary(folder: &Path, root: &Path, program: &str, arguments: &[&str]) -> Result<()> {
     let binary = root.join("target/debug/cauce");
     let variables = [("CAUCE_BINARY", binary.to_str().context("the folder's name is no text")?)];
-    with_env(&root.join("tests/conformance"), python, &["-m", "pytest", "-q", "--no-header", "-x", "."], &variables)
+    with_env(folder, program, arguments, &variables)
 }
 
 /// The systems' own tests, and their demonstration from template to logs.
 fn systems(root: &Path) -> Result<()> {
-    cargo(&root.join("systems"), &["test", "--release", "--quiet"])?;
+    let arguments = ["test", "--release", "--quiet", "--workspace", "--exclude", CLIENTS];
+    cargo(&root.join("systems"), &arguments)?;
     program(root, "target/debug/cauce", &["demo", "--once"])
+}
+
+/// The real program with the SDKs for Rust. `--workspace`, for the features that the systems have built the SDKs with.
+fn rust(root: &Path) -> Result<()> {
+    let arguments = ["test", "--release", "--quiet", "--workspace", "--test", "dynamodb"];
+    with_binary(&root.join("systems"), root, "cargo", &arguments)
 }
