@@ -57,7 +57,7 @@ def test_every_step_of_a_request_is_logged(api, function, log_role):
     api.proxy(echo, "/pets/{id}", "POST")
     api.deploy()
     log(api, "INFO", "true")
-    answer = api.call("/pets/7?q=1", "POST", b'{"a": 1}', {"Content-Type": "application/json", "X-H": "v"})
+    answer = api.call("/pets/7?q=1", "POST", b'{"a": 1}', {"Content-Type": "application/json", "X-H": "v", "Authorization": "Bearer abcdef"})
     assert answer.status == 200
     lines = lines_of(api, answer, "AWS Integration Endpoint RequestId")
     id, arn = answer.headers["x-amzn-requestid"], f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{echo}"
@@ -71,7 +71,7 @@ def test_every_step_of_a_request_is_logged(api, function, log_role):
         "HTTP Method: POST, Resource Path: /pets/7",
         "Method request path: \\{id=7\\}",
         "Method request query string: \\{q=1\\}",
-        "Method request headers: \\{.*X-H=v.*\\}",
+        "Method request headers: \\{.*Authorization=\\*{7}abcdef.*X-H=v.*\\}|Method request headers: \\{.*X-H=v.*Authorization=\\*{7}abcdef.*\\}",
         'Method request body before transformations: \\{"a": 1\\}',
         f"Endpoint request URI: {re.escape(uri)}",
         f"Endpoint request headers: \\{{.*x-amzn-apigateway-api-id={api.id}.*X-Amz-Source-Arn=arn:aws:execute-api:{REGION}:{ACCOUNT}:{api.id}/test/POST/pets/\\{{id\\}}.*\\}}",

@@ -22,6 +22,8 @@ use super::request::Request;
 const LINE_BYTES_MAX: usize = 1_024;
 /// What stands at the end of a line that was cut.
 const CUT: &str = " [TRUNCATED]";
+/// Headers whose values are secrets, in lower case.
+const SECRETS: [&str; 3] = ["authorization", "x-amz-security-token", "x-api-key"];
 /// How much of a secret shows, in characters from its end.
 const SHOWN_CHARS: usize = 6;
 
@@ -129,11 +131,15 @@ fn cut(mut line: String) -> String {
     line
 }
 
-/// Headers or parameters: `{Accept=*/*, Host=h}`.
+/// Headers or parameters: `{Accept=*/*, Host=h}`, with secrets hidden.
 pub(super) fn shown(pairs: &Pairs) -> String {
     let mut out = "{".to_owned();
     for (n, (name, value)) in pairs.iter().enumerate() {
-        let _ = write!(out, "{}{name}={value}", if n == 0 { "" } else { ", " });
+        let _ = write!(out, "{}{name}=", if n == 0 { "" } else { ", " });
+        match SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+            true => out.push_str(&masked(value)),
+            false => out.push_str(value),
+        }
     }
     out.push('}');
     out
@@ -212,6 +218,8 @@ mod tests {
         assert_eq!(masked("abcdefgh"), "**cdefgh");
         assert_eq!(masked("abc"), "abc");
         let pairs = vec![("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())];
+        let secret = vec![("X-Api-Key".to_owned(), "0123456789".to_owned())];
+        assert_eq!(shown(&secret), "{X-Api-Key=****456789}");
         assert_eq!((shown(&pairs).as_str(), shown(&Vec::new()).as_str()), ("{A=1, B=2}", "{}"));
     }
 }
