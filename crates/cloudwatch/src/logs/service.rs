@@ -62,7 +62,7 @@ impl Logs {
         let committer = Committer { db: db.clone(), env: env.clone(), owner: owner.clone() };
         let room = Arc::new(Semaphore::new(options.waiting_kib_max.max(1) as usize));
         let (slots, lanes, reclaim) = (Slots::default(), Lanes::default(), Notify::new());
-        let meters = options.metrics.clone().map(|metrics| LogMeters::sets(metrics));
+        let meters = options.metrics.clone().map(LogMeters::sets);
         Arc::new(Logs { db, env, owner, options, slots, lanes, committer, room, meters, reclaim })
     }
 
