@@ -25,7 +25,7 @@ def api(own_server, monkeypatch):
 
 
 def test_the_catalogue_is_kept_and_everything_that_happened_is_told(api, own_server):
-    for command in (["send"], ["send", "--product", "6"], ["load", "--operations", "60"]):
+    for command in (["send"], ["send", "--product", "6"], ["load", "--operations", "60"], ["metrics"]):
         systems.drive(own_server, "products", *command)
 
 
