@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use cauce_core::ports::{Meter, MeterSets, Metrics};
-use cauce_core::{Account, Region};
+use cauce_core::{Account, Call, Region};
 use cauce_wire::Observed;
 
 use crate::capacity::Spent;
@@ -107,8 +107,7 @@ impl DynamoDb {
         match observed.error {
             None => {
                 if let Some(table) = table {
-                    let latency_ms = self.env.now().since(call.received).as_secs_f64() * 1_000.0;
-                    meters.operation(account, region, table, observed.operation).latency_ms.record(latency_ms);
+                    self.took(call, table, observed.operation);
                 }
             }
             Some(error) if error.code() == "ConditionalCheckFailedException" => {
@@ -130,6 +129,13 @@ impl DynamoDb {
             Some(error) if error.code() == "TransactionCanceledException" => {}
             Some(_) => meters.accounts.of(account, region, "").user_errors.count(),
         }
+    }
+
+    /// Records how long a request that has succeeded took; a transaction says it of each of its tables.
+    pub(crate) fn took(&self, call: &Call, table: &str, operation: &str) {
+        let Some(meters) = self.meters.get() else { return };
+        let latency_ms = self.env.now().since(call.received).as_secs_f64() * 1_000.0;
+        meters.operation(call.account, &call.region, table, operation).latency_ms.record(latency_ms);
     }
 
     /// Records units spent on a table and its global indexes.

@@ -281,6 +281,7 @@ impl DynamoDb {
         let units = if done.repeated { Units::Read } else { Units::Written };
         for (name, spent) in &done.spent {
             self.spent((call.account, &call.region), name, units, spent);
+            self.took(&call, name, "TransactWriteItems");
         }
         let consumed = done.spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, done.kind()));
         Ok(TransactWriteOutput {

@@ -97,6 +97,7 @@ impl DynamoDb {
         let (responses, spent) = self.get_at_once(&wishes).await?;
         for (name, spent) in &spent {
             self.spent((call.account, &call.region), name, Units::Read, spent);
+            self.took(&call, name, "TransactGetItems");
         }
         let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, Kind::TransactionRead));
         let consumed_capacity = (wanted != Wanted::None).then(|| told.collect());
