@@ -211,15 +211,18 @@ impl Sqs {
                 }
                 if !gone.is_empty() {
                     tx.add(keys::count(held.stock.life), -i64::try_from(gone.len()).unwrap_or(i64::MAX))?;
-                    self.fence(&tx, &held.id)?;
+                    self.fence(&tx, &held.arn)?;
                 }
                 let stock = Arc::clone(&held.stock);
                 tx.on_commit(move || {
-                    if let Some(index) = stock.opened() {
-                        let mut index = index.lock();
-                        gone.into_iter().for_each(|sequence| index.remove(sequence));
+                    let Some(index) = stock.opened() else { return };
+                    let mut index = index.lock();
+                    gone.into_iter().for_each(|sequence| index.remove(sequence));
+                    // The next of a group may be received now, or there is room again; whoever waits for what is not there does
+                    // not care.
+                    if index.has_ready() {
+                        stock.changed.notify_one();
                     }
-                    stock.changed.notify_one();
                 });
                 Ok::<_, Error>(wrongs)
             })
@@ -254,7 +257,7 @@ impl Sqs {
                         Err(why) => *wrong = Some(why),
                     }
                 }
-                self.fence(&tx, &held.id)?;
+                self.fence(&tx, &held.arn)?;
                 let stock = Arc::clone(&held.stock);
                 tx.on_commit(move || {
                     if let Some(index) = stock.opened() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cauce_core::Timestamp;
+use cauce_core::{Arn, Timestamp};
 use cauce_store::{Db, RangeReq, decode_row};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
@@ -25,6 +25,7 @@ pub const ATTEMPTS_MAX: usize = 1_024;
 /// A queue.
 pub(crate) struct Held {
     pub(crate) id: QueueId,
+    pub(crate) arn: Arn,
     /// The queue's row, as stored.
     pub(crate) row: Bytes,
     pub(crate) queue: Queue,
@@ -32,6 +33,10 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    pub(crate) fn new(id: &QueueId, row: Bytes, queue: Queue, stock: Arc<Stock>) -> Arc<Held> {
+        Arc::new(Held { id: id.clone(), arn: id.arn(), row, queue, stock })
+    }
+
     pub(crate) fn fifo(&self) -> bool {
         self.queue.settings.fifo.is_some()
     }

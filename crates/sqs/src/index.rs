@@ -232,6 +232,11 @@ impl Index {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// Whether anything can be received, as far as is known by now.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Takes at most `max` messages for reception: busy until [`Index::taken`], [`Index::put_back`] or [`Index::remove`].
     pub(crate) fn pick(&mut self, now: Timestamp, max: usize) -> Vec<u64> {
         self.advance(now);

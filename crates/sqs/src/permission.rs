@@ -153,7 +153,7 @@ impl Sqs {
         let held = self.addressed(&call, input.queue_url.as_deref()).await?;
         input.check()?;
         let label = input.label.unwrap_or_default();
-        let arn = held.id.arn().to_string();
+        let arn = held.arn.to_string();
         let accounts = input.aws_account_ids.iter().map(|account| format!("arn:aws:iam::{account}:root")).collect();
         let actions = input.actions.iter().map(|action| format!("SQS:{action}")).collect();
         let statement = json!({
@@ -187,7 +187,7 @@ impl Sqs {
     pub(crate) async fn remove_permission(self: Arc<Self>, call: Call, input: RemovePermission) -> Result<(), Error> {
         let held = self.addressed(&call, input.queue_url.as_deref()).await?;
         let label = required(input.label.as_deref(), "Label")?.to_owned();
-        let arn = held.id.arn().to_string();
+        let arn = held.arn.to_string();
         self.change(&held.id, |queue| {
             let mut policy = document(queue.settings.policy.as_deref(), &arn);
             let mut statements = statements(&mut policy);

@@ -424,7 +424,7 @@ impl Sqs {
         if removed > 0 {
             tx.add(keys::count(stock.life), -removed)?;
         }
-        self.fence(tx, &held.id)?;
+        self.fence(tx, &held.arn)?;
         let stock = Arc::clone(stock);
         tx.on_commit(move || {
             if let Some(index) = stock.opened() {
@@ -459,7 +459,7 @@ impl Sqs {
             return Ok(0);
         }
         let count = i64::try_from(dead.len()).unwrap_or(i64::MAX);
-        let source = held.id.arn().to_string();
+        let source = held.arn.to_string();
         let mut outgoings = Vec::with_capacity(dead.len());
         for (sequence, standing, content) in dead {
             clear(tx, held, sequence);

@@ -182,7 +182,7 @@ fn no_resource(parameter: &str) -> Error {
 impl Sqs {
     /// The queues whose redrive policy names `target`, by name.
     async fn sources(&self, target: &Held) -> Result<Vec<QueueId>, Error> {
-        let (arn, mut found) = (target.id.arn(), Vec::new());
+        let (arn, mut found) = (target.arn.clone(), Vec::new());
         let mut range = RangeReq::new(keys::queues(target.id.account, &target.id.region, ""), LIST_MAX);
         loop {
             let page = self.db.range(range.clone()).await?;
@@ -243,9 +243,9 @@ impl Sqs {
         if let Some(destination) = &destination {
             if destination.id == source.id || destination.fifo() != source.fifo() {
                 let reason = "Source and destination must be two queues of the same type.";
-                return Err(Error::value(destination.id.arn(), "DestinationArn", reason));
+                return Err(Error::value(&destination.arn, "DestinationArn", reason));
             }
-            let arn = destination.id.arn();
+            let arn = destination.arn.clone();
             let policy = destination.queue.settings.policy.as_deref();
             let access = Access {
                 action: "sqs:SendMessage",
@@ -257,8 +257,8 @@ impl Sqs {
         }
         let started = self.env.now();
         let task = Task {
-            source: source.id.arn(),
-            destination: destination.map(|held| held.id.arn()),
+            source: source.arn.clone(),
+            destination: destination.map(|held| held.arn.clone()),
             a_second_max,
             status: Status::Running,
             started,
@@ -428,7 +428,7 @@ impl Sqs {
             moved += 1;
         }
         tx.add(keys::count(held.stock.life), -i64::try_from(moved).unwrap_or(i64::MAX))?;
-        self.fence(tx, &held.id)?;
+        self.fence(tx, &held.arn)?;
         let now: Task = tx.get_record(&id.key()).await?.ok_or(Error::NoQueue)?;
         let so_far = now.moved.saturating_add(u64::try_from(moved).unwrap_or(0));
         tx.set_record(id.key(), &Task { moved: so_far, ..now })?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cauce_core::ports::Identity;
-use cauce_core::{Account, Call, Env, ServiceError};
+use cauce_core::{Account, Arn, Call, Env, ServiceError};
 use cauce_store::{Db, Owner, RowCodec as _, StoreError, Tx};
 use cauce_wire::{Api, JsonVersion, Operation, Protocol, ServiceInfo};
 use parking_lot::RwLock;
@@ -101,7 +101,7 @@ impl Sqs {
         let row = self.db.get_bytes(&keys::queue(id)).await?.ok_or(Error::NoQueue)?;
         let queue: Queue = crate::receive::decode(&row)?;
         let stock = self.stock(&queue);
-        let held = Arc::new(Held { id: id.clone(), row, queue, stock });
+        let held = Held::new(id, row, queue, stock);
         self.queues.write().insert(id.clone(), Arc::clone(&held));
         Ok(held)
     }
@@ -121,13 +121,12 @@ impl Sqs {
             if let Some(ended) = &ended {
                 tx.set(keys::gone(ended.life), Vec::new());
             }
-            self.fence(&tx, id)
+            self.fence(&tx, &id.arn())
         });
         commit.await?;
         let same = before.filter(|before| before.life == queue.life);
         let stock = same.unwrap_or_else(|| self.stock(&queue));
-        let held = Held { id: id.clone(), row, queue, stock };
-        self.queues.write().insert(id.clone(), Arc::new(held));
+        self.queues.write().insert(id.clone(), Held::new(id, row, queue, stock));
         if let Some(ended) = ended {
             ended.close();
             self.sweeping.notify_one();
@@ -140,7 +139,7 @@ impl Sqs {
         let commit = self.db.transact(async |tx| {
             tx.clear(keys::queue(&held.id));
             tx.set(keys::gone(held.stock.life), Vec::new());
-            self.fence(&tx, &held.id)
+            self.fence(&tx, &held.arn)
         });
         commit.await?;
         self.queues.write().remove(&held.id);
@@ -164,9 +163,9 @@ impl Sqs {
     }
 
     /// Makes `tx` depend on this node's owning the queue.
-    pub(crate) fn fence(&self, tx: &Tx, id: &QueueId) -> Result<(), Error> {
-        let owned = self.owner.owned_for(id.arn().as_str().as_bytes());
-        let owned = owned.ok_or_else(|| StoreError::Unavailable(format!("queue {} has another owner", id.name)))?;
+    pub(crate) fn fence(&self, tx: &Tx, queue: &Arn) -> Result<(), Error> {
+        let owned = self.owner.owned_for(queue.as_str().as_bytes());
+        let owned = owned.ok_or_else(|| StoreError::Unavailable(format!("{queue} has another owner")))?;
         owned.fence(tx);
         Ok(())
     }

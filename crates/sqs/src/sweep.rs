@@ -96,7 +96,7 @@ impl Sqs {
                 let there: Vec<u64> = there.collect();
                 there.iter().for_each(|sequence| clear(&tx, held, *sequence));
                 tx.add(keys::count(held.stock.life), -i64::try_from(there.len()).unwrap_or(i64::MAX))?;
-                self.fence(&tx, &held.id)
+                self.fence(&tx, &held.arn)
             });
             commit.await?;
             if let Some(index) = held.stock.opened() {
