@@ -181,7 +181,10 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn read(text: &str) -> Vec<(String, Vec<String>, f64, f64, &'static str, bool)> {
+    /// Name, values of dimensions, sum, count, unit, whether it is of high resolution.
+    type Shown = (String, Vec<String>, f64, f64, &'static str, bool);
+
+    fn read(text: &str) -> Vec<Shown> {
         let read = samples(Account::DEFAULT, &Region::default(), text, NOW);
         read.into_iter()
             .map(|sample| {

@@ -15,7 +15,7 @@ const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// A whole number in one to nine bytes, any other one in nine.
 fn put_count(row: &mut RowWriter, count: f64) {
-    if count >= 0.0 && count < WHOLE_MAX && count.fract() == 0.0 {
+    if (0.0..WHOLE_MAX).contains(&count) && count.fract() == 0.0 {
         // The check above makes the cast exact.
         row.varint((count as u64) << 1);
     } else {
