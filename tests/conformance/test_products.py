@@ -3,7 +3,9 @@
 `PRODUCTS_TEST_COUNT` says how many operations the crash test sends (300 without).
 """
 
+import json
 import os
+import time
 
 import pytest
 import systems
@@ -30,9 +32,10 @@ def test_the_catalogue_is_kept_and_everything_that_happened_is_told(api, own_ser
 
 
 def test_an_event_left_in_the_outbox_is_sent_by_the_schedule(api, own_server):
-    # As a function leaves it that dies between its commit and the queue.
-    event = '{"id":7,"code":"C","event":"CREATED","user":"u","time":1707484820000,"request":"left"}'
-    item = {"request": {"S": "left"}, "event": {"S": event}, "time": {"N": "1707484820000"}}
+    # As a function leaves it that died a minute ago, between its commit and the queue.
+    happened = int((time.time() - 60) * 1000)
+    event = {"id": 7, "code": "C", "event": "CREATED", "user": "u", "time": happened, "request": "left"}
+    item = {"request": {"S": "left"}, "event": {"S": json.dumps(event)}, "time": {"N": str(happened)}}
     own_server.client("dynamodb").put_item(TableName=api.outputs["Outbox"], Item=item)
     until(lambda: [event["request"] for event in api.events(7)] == ["left"], "the event", seconds=120)
     api.settle(systems.SETTLES_S)
