@@ -20,6 +20,23 @@ def server(tmp_path_factory):
     assert running.stop() == 0
 
 
+@pytest.fixture(scope="session")
+def dynamodb(server):
+    return server.client("dynamodb")
+
+
+@pytest.fixture(scope="session")
+def s3(server):
+    return server.client("s3", s3={"addressing_style": "path"})
+
+
+@pytest.fixture
+def bucket(s3, name):
+    """The name of an empty bucket."""
+    s3.create_bucket(Bucket=name)
+    return name
+
+
 @pytest.fixture
 def own_server(tmp_path):
     """A server that a test may kill and start again."""

@@ -10,11 +10,6 @@ from program import until
 INVALID = "One or more parameter values were invalid: "
 
 
-@pytest.fixture
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
 def attributes(**kinds):
     return [{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()]
 

@@ -17,11 +17,6 @@ TRUST = {
 
 
 @pytest.fixture
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture
 def table(dynamodb, name):
     dynamodb.create_table(
         TableName=name,

@@ -28,11 +28,6 @@ NOWHERE = (400, "ResourceNotFoundException", "Requested resource not found")
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "answers", "plain", "indexed") as made:
         yield made

@@ -45,11 +45,6 @@ def create(dynamodb, name):
 
 
 @pytest.fixture
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture
 def table(dynamodb, name):
     yield create(dynamodb, name)
     dynamodb.delete_table(TableName=name)

@@ -33,11 +33,6 @@ UNTYPED = "Supplied AttributeValue is empty, must contain exactly one of the sup
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "batches", "plain", "texts", "numbers") as made:
         yield made

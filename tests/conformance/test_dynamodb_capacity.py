@@ -10,11 +10,6 @@ KB = 1024
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "capacity", "plain", "texts", "indexed") as made:
         yield made

@@ -18,22 +18,6 @@ VALIDATION = (400, "ValidationException")
 
 
 @pytest.fixture
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture
-def s3(server):
-    return server.client("s3", s3={"addressing_style": "path"})
-
-
-@pytest.fixture
-def bucket(s3, name):
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
 def table(dynamodb, name):
     dynamodb.create_table(
         TableName=name,

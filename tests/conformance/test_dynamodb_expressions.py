@@ -12,11 +12,6 @@ FAILED = (400, "ConditionalCheckFailedException", "The conditional request faile
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(dynamodb):
     """A table with the partition key `p`."""
     name = "expressions"

@@ -6,28 +6,11 @@ AWS: Developer Guide, "DynamoDB data import from Amazon S3".
 import gzip
 import json
 
-import pytest
 from errors import refusal
 from functions import allow, create_role
 from program import ACCOUNT, until
 
 VALIDATION = (400, "ValidationException")
-
-
-@pytest.fixture
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture
-def s3(server):
-    return server.client("s3", s3={"addressing_style": "path"})
-
-
-@pytest.fixture
-def bucket(s3, name):
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 def parameters(name, **more):

@@ -9,11 +9,6 @@ from dynamo import INVALID, NO_MATCH, NOT_VALID, NULL, b, canceled, invalid, l, 
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "keys", "plain", "texts", "numbers", "bytes", "indexed") as made:
         yield made

@@ -12,11 +12,6 @@ INVALID = "One or more parameter values were invalid: "
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(dynamodb):
     """A table with the partition key `p` and the number `s` as sort key."""
     name = "legacy"

@@ -14,11 +14,6 @@ TOO_DEEP = "Nesting Levels have exceeded supported limits: Attributes in the ite
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "limits", "plain", "indexed") as made:
         yield made

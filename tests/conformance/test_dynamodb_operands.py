@@ -11,11 +11,6 @@ FAILED = (400, "ConditionalCheckFailedException", "The conditional request faile
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "operands", "plain") as made:
         yield made["plain"]

@@ -18,11 +18,6 @@ ALIAS = "Aliasing is not supported"
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(dynamodb):
     """A table with the key `pk`, `sk` and indexes over `g` and `l`."""
     name = "partiql"

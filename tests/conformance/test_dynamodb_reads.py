@@ -21,11 +21,6 @@ from dynamo import (
 from errors import refusal
 
 
-@pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
 SORTS = [-2, -1, 0, 0.5, 3, 20]
 
 

@@ -26,11 +26,6 @@ ON_DEMAND = {"BillingMode": "PAY_PER_REQUEST"}
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(server):
     with tables(server, "tables", "plain", "indexed") as made:
         yield made

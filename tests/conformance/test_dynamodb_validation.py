@@ -21,11 +21,6 @@ NINES = "9" * 38
 
 
 @pytest.fixture(scope="module")
-def dynamodb(server):
-    return server.client("dynamodb")
-
-
-@pytest.fixture(scope="module")
 def table(dynamodb):
     """A table with the partition key `p`."""
     name = "values"

@@ -6,21 +6,19 @@ import time
 
 import pytest
 from errors import refusal
-from functions import allow, create_function, create_role, events_logged, logged
+from functions import allow, create_role, events_logged, logged
+from mappings import Mappings
 from program import ACCOUNT, until
 
 # What AWSLambdaSQSQueueExecutionRole allows.
 POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
-class Mapped:
+class Mapped(Mappings):
     """A queue, a function and a mapping between them, on one server."""
 
     def __init__(self, server, name, code):
-        self.server, self.name, self.code = server, name, code
-        self.sqs, self.lambda_ = server.client("sqs"), server.client("lambda")
-        self.mappings, self.queues, self.functions = [], [], []
-        self.role = create_role(server, f"{name}-poller", allow(*POLL))
+        super().__init__(server, name, code, allow(*POLL))
 
     def queue(self, suffix="", **attributes):
         url = self.sqs.create_queue(QueueName=f"{self.name}{suffix}", Attributes=attributes)["QueueUrl"]
@@ -30,18 +28,8 @@ class Mapped:
     def arn(self, url):
         return self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
-    def function(self, handler, **settings):
-        own = f"{self.name}-{handler}-{len(self.functions)}"
-        create_function(self.server, own, settings.pop("Role", self.role), self.code, handler, **settings)
-        self.functions.append(own)
-        return own
-
     def map(self, function, url, **settings):
-        made = self.lambda_.create_event_source_mapping(
-            FunctionName=function, EventSourceArn=self.arn(url), **settings
-        )
-        self.mappings.append(made["UUID"])
-        return made
+        return super().map(function, self.arn(url), **settings)
 
     def records(self, function):
         """Every record that the function was invoked with, batch by batch."""
@@ -54,17 +42,6 @@ class Mapped:
 
     def until_empty(self, url):
         until(lambda: self.left(url) == 0, "an empty queue")
-
-    def close(self):
-        for uuid in self.mappings:
-            try:
-                self.lambda_.delete_event_source_mapping(UUID=uuid)
-            except self.lambda_.exceptions.ResourceNotFoundException:
-                pass
-        for function in self.functions:
-            self.lambda_.delete_function(FunctionName=function)
-        for url in self.queues:
-            self.sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.fixture
@@ -241,7 +218,7 @@ def test_failed_events_of_a_function_become_dead_letters(mapped):
     dead = mapped.queue("-dead")
     iam = mapped.server.client("iam")
     policy = {"Version": "2012-10-17", "Statement": [allow("sqs:SendMessage", resource=mapped.arn(dead))]}
-    iam.put_role_policy(RoleName=f"{mapped.name}-poller", PolicyName="dead", PolicyDocument=json.dumps(policy))
+    iam.put_role_policy(RoleName=f"{mapped.name}-role", PolicyName="dead", PolicyDocument=json.dumps(policy))
     function = mapped.function("fail", DeadLetterConfig={"TargetArn": mapped.arn(dead)})
     mapped.lambda_.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
     mapped.lambda_.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"a":1}')

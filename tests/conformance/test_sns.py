@@ -10,13 +10,13 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from errors import refusal
 from functions import allow, create_role, events_logged
 from program import ACCOUNT, until
+from publishing import publish_through_kills
 
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:some-queue"
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:some-function"
@@ -959,35 +959,10 @@ def test_topics_subscriptions_and_the_key_live_on(own_server, endpoint):
     assert path == urllib.parse.urlparse(before["SigningCertURL"]).path
 
 
-def publish_until_the_end(server, topic, life, acknowledged):
-    """Publishes, notes what was acknowledged, and ends when the server does."""
-    sns = server.client("sns")
-    for n in range(200):
-        text = f"{life}-{n}"
-        try:
-            sns.publish(TopicArn=topic, Message=text)
-        except (ConnectionClosedError, EndpointConnectionError, HTTPClientError):
-            return
-        acknowledged.add(text)
-
-
 def test_what_was_acknowledged_arrives_whatever_is_killed(own_server, endpoint):
     topic = own_server.client("sns").create_topic(Name="a")["TopicArn"]
     confirm(own_server.client("sns"), topic, endpoint, RawMessageDelivery="true")
-    acknowledged = set()
-    for life in range(5):
-        writers = [
-            threading.Thread(target=publish_until_the_end, args=(own_server, topic, f"{life}-{n}", acknowledged))
-            for n in range(4)
-        ]
-        for writer in writers:
-            writer.start()
-        before = len(acknowledged)
-        until(lambda: len(acknowledged) > before + 20, "some are acknowledged")
-        own_server.kill()
-        for writer in writers:
-            writer.join()
-        own_server.start()
+    acknowledged = publish_through_kills(own_server, topic, lives=5, least=20, most=200)
     assert len(acknowledged) > 100
 
     def missing():

@@ -1,11 +1,10 @@
 """SNS and SQS together, with boto3: a message is in its queues when Publish answers, once, in order, whatever is killed."""
 
 import json
-import threading
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError
 from program import ACCOUNT, until
+from publishing import publish_through_kills
 
 
 class Queue:
@@ -154,36 +153,11 @@ def test_more_queues_than_one_transaction_takes(server, topic, name):
         assert queue.take() == []
 
 
-def publish_until_the_end(server, topic, life, acknowledged):
-    """Publishes, notes what was acknowledged, and ends when the server does."""
-    sns = server.client("sns")
-    for n in range(300):
-        text = f"{life}-{n}"
-        try:
-            sns.publish(TopicArn=topic, Message=text)
-        except (ConnectionClosedError, EndpointConnectionError, HTTPClientError):
-            return
-        acknowledged.add(text)
-
-
 def test_each_acknowledged_message_is_in_every_queue_once(own_server):
     topic = own_server.client("sns").create_topic(Name="a")["TopicArn"]
     for name in ["one", "two"]:
         Queue(own_server, name).subscribe(topic, RawMessageDelivery="true")
-    acknowledged = set()
-    for life in range(4):
-        writers = [
-            threading.Thread(target=publish_until_the_end, args=(own_server, topic, f"{life}-{n}", acknowledged))
-            for n in range(4)
-        ]
-        for writer in writers:
-            writer.start()
-        before = len(acknowledged)
-        until(lambda: len(acknowledged) > before + 30, "some are acknowledged")
-        own_server.kill()
-        for writer in writers:
-            writer.join()
-        own_server.start()
+    acknowledged = publish_through_kills(own_server, topic, lives=4, least=30, most=300)
     found = {name: [m["Body"] for m in Queue(own_server, name).drain()] for name in ["one", "two"]}
     for name, bodies in found.items():
         assert acknowledged <= set(bodies), f"{name} has lost messages"

@@ -7,7 +7,8 @@ import time
 
 import pytest
 from errors import refusal
-from functions import allow, create_function, create_role, events_logged, logged
+from functions import allow, create_role, events_logged, logged
+from mappings import Mappings
 from program import ACCOUNT, REGION, until
 from test_dynamodb_streams import KEY, Streamed
 
@@ -17,26 +18,15 @@ FOLLOW = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIt
 ONE_SHARD = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}}
 
 
-class Mapped(Streamed):
+class Mapped(Streamed, Mappings):
     """Tables, functions and mappings between them, on one server."""
 
     def __init__(self, server, name, code):
-        super().__init__(server, name)
-        self.code, self.lambda_, self.sqs = code, server.client("lambda"), server.client("sqs")
-        self.mappings, self.functions, self.queues = [], [], []
-        self.role = create_role(server, f"{name}-follower", allow(*FOLLOW), allow("sqs:SendMessage", "sns:Publish"))
-
-    def function(self, handler, **settings):
-        own = f"{self.name}-{handler}-{len(self.functions)}"
-        create_function(self.server, own, settings.pop("Role", self.role), self.code, handler, **settings)
-        self.functions.append(own)
-        return own
+        Streamed.__init__(self, server, name)
+        Mappings.__init__(self, server, name, code, allow(*FOLLOW), allow("sqs:SendMessage", "sns:Publish"))
 
     def map(self, function, arn, **settings):
-        settings = {"StartingPosition": "TRIM_HORIZON", **settings}
-        made = self.lambda_.create_event_source_mapping(FunctionName=function, EventSourceArn=arn, **settings)
-        self.mappings.append(made["UUID"])
-        return made
+        return super().map(function, arn, **{"StartingPosition": "TRIM_HORIZON", **settings})
 
     def queue(self):
         url = self.sqs.create_queue(QueueName=f"{self.name}-{len(self.queues)}")["QueueUrl"]
@@ -63,16 +53,8 @@ class Mapped(Streamed):
         return self.lambda_.get_event_source_mapping(UUID=uuid)["LastProcessingResult"]
 
     def close(self):
-        for uuid in self.mappings:
-            try:
-                self.lambda_.delete_event_source_mapping(UUID=uuid)
-            except self.lambda_.exceptions.ResourceNotFoundException:
-                pass
-        for function in self.functions:
-            self.lambda_.delete_function(FunctionName=function)
-        for url in self.queues:
-            self.sqs.delete_queue(QueueUrl=url)
-        super().close()
+        Mappings.close(self)
+        Streamed.close(self)
 
 
 @pytest.fixture
