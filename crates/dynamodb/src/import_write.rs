@@ -5,7 +5,6 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use cauce_core::ServiceError;
@@ -21,6 +20,7 @@ use crate::keys::{self, ImportId};
 use crate::model::Table;
 use crate::service::DynamoDb;
 use crate::value::{Item, item_size_bytes};
+use crate::work::{PAUSE, step_for_ever};
 
 /// How many bytes of an object are read at once.
 const PART_BYTES: u64 = 2 * 1024 * 1024;
@@ -33,10 +33,6 @@ const PUT_MAX: usize = 200;
 
 /// After how many bytes of items a transaction ends: with one more item and the entries of all indexes they must fit one commit.
 const PUT_BYTES_MAX: usize = 128 * 1024;
-
-/// How long the worker sleeps when nobody wakes it, and after a failure.
-const REST: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why an import does not go on.
 enum Stopped {
@@ -58,22 +54,8 @@ impl From<Error> for Stopped {
 
 /// Works for ever.
 pub(crate) async fn run(service: Arc<DynamoDb>) {
-    loop {
-        let woken = service.imports.notified();
-        match service.import_some().await {
-            Ok(true) => {}
-            Ok(false) => {
-                tokio::select! {
-                    () = woken => {}
-                    () = service.env.sleep(REST) => {}
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "an import failed; trying again");
-                service.env.sleep(PAUSE).await;
-            }
-        }
-    }
+    let service = &*service;
+    step_for_ever(service, &service.imports, "an import", || service.import_some()).await;
 }
 
 /// An object that is being read.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cauce_core::{ServiceError, Timestamp};
 use cauce_store::{RangeReq, Tx};
+use tokio::sync::Notify;
 
 use crate::change::item_of;
 use crate::error::Error;
@@ -30,17 +31,26 @@ const FILLED_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How many tokens one step forgets.
 const FORGOTTEN_MAX: usize = 500;
 
-/// How long the worker sleeps when nobody wakes it: tokens end by the clock.
+/// How long a worker sleeps when nobody wakes it: tokens end by the clock.
 const REST: Duration = Duration::from_secs(60);
 
 /// How long it waits after a failure.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Works for ever.
 pub(crate) async fn run(service: Arc<DynamoDb>) {
+    let service = &*service;
+    step_for_ever(service, &service.work, "background work on tables", || service.work_once()).await;
+}
+
+/// Makes steps for ever: at once as long as each has found something to do, then when the bell rings or after a rest.
+pub(crate) async fn step_for_ever<F>(service: &DynamoDb, bell: &Notify, work: &str, step: impl Fn() -> F)
+where
+    F: Future<Output = Result<bool, Error>>,
+{
     loop {
-        let woken = service.work.notified();
-        match service.work_once().await {
+        let woken = bell.notified();
+        match step().await {
             Ok(true) => {}
             Ok(false) => {
                 tokio::select! {
@@ -49,7 +59,7 @@ pub(crate) async fn run(service: Arc<DynamoDb>) {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "background work on tables failed; trying again");
+                tracing::error!(%error, "{work} failed; trying again");
                 service.env.sleep(PAUSE).await;
             }
         }

@@ -42,12 +42,21 @@ fn malformed(cause: &serde_json::Error) -> ServiceError {
 
 /// Refuses what nests too deep, also where the depth stands in members that nobody reads.
 fn check_depth(body: &[u8]) -> Result<(), ServiceError> {
-    // Most bodies do not even have that many brackets, and counting those is a scan at memory speed.
-    if memchr2_iter(b'{', b'[', body).take(JSON_DEPTH_MAX + 1).count() <= JSON_DEPTH_MAX {
-        return Ok(());
+    if nests_deeper(body, JSON_DEPTH_MAX) {
+        let message = format!("The request body nests deeper than the limit of {JSON_DEPTH_MAX} levels");
+        return Err(ServiceError::new(400, SERIALIZATION, message));
+    }
+    Ok(())
+}
+
+/// Whether the arrays and objects of a JSON document nest deeper than so many levels, wherever in it.
+pub fn nests_deeper(document: &[u8], levels: usize) -> bool {
+    // Most documents do not even have that many brackets, and counting those is a scan at memory speed.
+    if memchr2_iter(b'{', b'[', document).take(levels.saturating_add(1)).count() <= levels {
+        return false;
     }
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for &b in body {
+    for &b in document {
         match b {
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
@@ -55,16 +64,15 @@ fn check_depth(body: &[u8]) -> Result<(), ServiceError> {
             _ if in_text => {}
             b'{' | b'[' => {
                 depth += 1;
-                if depth > JSON_DEPTH_MAX {
-                    let message = format!("The request body nests deeper than the limit of {JSON_DEPTH_MAX} levels");
-                    return Err(ServiceError::new(400, SERIALIZATION, message));
+                if depth > levels {
+                    return true;
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    Ok(())
+    false
 }
 
 /// The JSON of an output; `()` is an empty body.

@@ -37,6 +37,7 @@ mod sigv4;
 pub use api::{Api, Declaration};
 pub use front::{BODY_BYTES_FREE, Door, Front, FrontOptions, INSIDE_ANSWER_BYTES_MAX};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+pub use json::nests_deeper;
 pub use operation::{ANSWER_S_MAX, Input, Observed, Operation};
 pub use query::xml::flattened;
 pub use raw::{Body, Payload, RawRequest, RawService, RawStyle, RequestHead};

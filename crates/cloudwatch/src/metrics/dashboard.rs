@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use cauce_core::{Arn, Call, Timestamp, Violations};
 use cauce_store::{RangeReq, Record, StoreError};
-use cauce_wire::Input;
+use cauce_wire::{Input, nests_deeper};
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +147,7 @@ fn check_body(body: &str) -> Result<(), MetricsError> {
     if body.len() > BODY_BYTES_MAX {
         return refused("/", format!("The body has {} bytes, more than the limit of {BODY_BYTES_MAX}", body.len()));
     }
-    if body.bytes().filter(|b| matches!(b, b'{' | b'[')).count() > BODY_DEPTH_MAX && depth(body) > BODY_DEPTH_MAX {
+    if nests_deeper(body.as_bytes(), BODY_DEPTH_MAX) {
         return refused("/", format!("The body nests deeper than the limit of {BODY_DEPTH_MAX} levels"));
     }
     match serde_json::from_str::<serde_json::Value>(body) {
@@ -158,25 +158,6 @@ fn check_body(body: &str) -> Result<(), MetricsError> {
         Ok(_) => refused("/", "Should be an object".to_owned()),
         Err(cause) => refused("/", format!("Invalid JSON: {cause}")),
     }
-}
-
-fn depth(body: &str) -> usize {
-    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
-    for b in body.bytes() {
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            _ if in_text => {}
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 impl Metrics {
