@@ -73,15 +73,6 @@ where
         Bound { info, state, operation, action }
     }
 
-    /// What the input asks to act on, and with which condition keys.
-    fn subject(&self, call: &Call, input: &I) -> (Vec<String>, Vec<(String, Vec<String>)>) {
-        let resources = match &self.operation.resources {
-            Some(resources) => resources(call, input),
-            None => vec!["*".to_owned()],
-        };
-        (resources, self.operation.context.as_ref().map(|context| context(call, input)).unwrap_or_default())
-    }
-
     async fn authorize(
         &self,
         identity: &dyn Identity,
@@ -118,18 +109,29 @@ where
     }
 
     async fn run(&self, identity: &dyn Identity, call: Call, input: I) -> Result<O, ServiceError> {
-        let Some(observer) = &self.operation.observer else { return self.perform(identity, call, input).await };
-        let resources = self.operation.resources.as_ref().map(|resources| resources(&call, &input));
-        let resource = resources.and_then(|resources| resources.into_iter().next()).unwrap_or_default();
-        let done = self.perform(identity, call.clone(), input).await;
-        let (operation, error) = (self.operation.name, done.as_ref().err());
+        // What the input asks to act on: named once, for whoever decides about it and whoever measures it.
+        let operation = &self.operation;
+        let asked = operation.authorized || operation.observer.is_some();
+        let resources = operation.resources.as_ref().filter(|_| asked).map(|resources| resources(&call, &input));
+        let Some(observer) = &operation.observer else { return self.perform(identity, call, input, resources).await };
+        let resource = resources.as_ref().and_then(|resources| resources.first()).cloned().unwrap_or_default();
+        let done = self.perform(identity, call.clone(), input, resources).await;
+        let (operation, error) = (operation.name, done.as_ref().err());
         observer(&self.state, &Observed { operation, call: &call, resource: &resource, error });
         done
     }
 
-    async fn perform(&self, identity: &dyn Identity, call: Call, input: I) -> Result<O, ServiceError> {
+    /// Does what is asked if it is allowed; an operation that names no `resources` acts on all.
+    async fn perform(
+        &self,
+        identity: &dyn Identity,
+        call: Call,
+        input: I,
+        resources: Option<Vec<String>>,
+    ) -> Result<O, ServiceError> {
         if self.operation.authorized {
-            let (resources, context) = self.subject(&call, &input);
+            let resources = resources.unwrap_or_else(|| vec!["*".to_owned()]);
+            let context = self.operation.context.as_ref().map(|context| context(&call, &input)).unwrap_or_default();
             self.authorize(identity, &call, resources, context).await?;
         }
         let mut violations = Violations::new();
