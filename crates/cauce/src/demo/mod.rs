@@ -1,5 +1,6 @@
 //! `cauce demo`: serve, build, deploy, drive, report.
 
+mod api;
 mod atm;
 mod orders;
 mod products;

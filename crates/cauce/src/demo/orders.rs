@@ -9,6 +9,7 @@ use cauce_core::{Entropy as _, SystemEntropy};
 use http::Method;
 use serde_json::Value;
 
+use super::api::{Api, api_key};
 use crate::deploy::StackOutputs;
 use cauce_client::Client;
 
@@ -50,22 +51,14 @@ pub(super) fn parameters(account: &str, region: &str) -> Vec<(String, String)> {
 }
 
 /// The deployed API, and who may use it.
-struct Api<'a> {
-    client: &'a Client,
-    host: &'a str,
-    stage: &'a str,
+struct Orders<'a> {
+    api: Api<'a>,
     authorization: String,
 }
 
-impl Api<'_> {
-    /// The status and the text of an answer.
+impl Orders<'_> {
     async fn call(&self, method: Method, path: &str, body: &str, authorization: &str) -> Result<(u16, String)> {
-        let headers =
-            vec![("content-type", "application/json".to_owned()), ("authorization", authorization.to_owned())];
-        let path = format!("{}{path}", self.stage);
-        let answer =
-            self.client.unsigned(self.host, method, &path, headers, Bytes::copy_from_slice(body.as_bytes())).await?;
-        Ok((answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned()))
+        self.api.call(method, path, body, ("authorization", authorization)).await
     }
 
     async fn order(&self, body: &str) -> Result<(u16, String)> {
@@ -103,18 +96,16 @@ impl Api<'_> {
 /// Drives the deployed system; returns how many things were not as they should be.
 pub(super) async fn drive(client: &Client, outputs: &StackOutputs) -> Result<usize> {
     let output = |name: &str| outputs.get(name).with_context(|| format!("the stack has no output {name}"));
-    let url: http::Uri = output("Url")?.parse().context("the API's URL")?;
-    let key = admin_key(client).await?;
-    let api =
-        Api { client, host: url.host().unwrap_or_default(), stage: url.path(), authorization: format!("Basic {key}") };
-    let mut wrong = refusals(&api).await?;
+    let authorization = format!("Basic {}", api_key(client, "admin_key").await?.value);
+    let orders = Orders { api: Api::of(client, outputs)?, authorization };
+    let mut wrong = refusals(&orders).await?;
 
-    let (before, _) = api.total(1).await?;
-    let (status, answer) = api.order(ORDER).await?;
+    let (before, _) = orders.total(1).await?;
+    let (status, answer) = orders.order(ORDER).await?;
     let answered = Instant::now();
     println!("  POST /orders {ORDER}\n    {status} {answer}");
     wrong += usize::from(status != 200 || answer != r#"{"statusCode":200,"body":"Order created successfully!"}"#);
-    match api.until_total(1, before + ORDER_TOTAL).await? {
+    match orders.until_total(1, before + ORDER_TOTAL).await? {
         Some(shown) => {
             println!(
                 "  GET /clients/1, {:.0} ms after that answer\n    {shown}",
@@ -123,18 +114,10 @@ pub(super) async fn drive(client: &Client, outputs: &StackOutputs) -> Result<usi
         }
         None => wrong += 1,
     }
-    wrong += many(&api).await?;
-    wrong += sides(&api, output("Report")?).await?;
+    wrong += many(&orders).await?;
+    wrong += sides(&orders, output("Report")?).await?;
     println!("\n  more: systems/orders/traffic load --orders 1000, with AWS_ENDPOINT_URL={}", client.endpoint());
     Ok(wrong)
-}
-
-/// The value of the API key, as whoever reads the documentation finds it.
-async fn admin_key(client: &Client) -> Result<String> {
-    let answer = client.get("apigateway", "/apikeys", &[("includeValues", "true"), ("name", "admin_key")]).await?;
-    let keys: Value = serde_json::from_slice(&answer.body)?;
-    let key = keys.pointer("/item/0/value").and_then(Value::as_str);
-    Ok(key.with_context(|| format!("there is no API key admin_key: {} {keys}", answer.status))?.to_owned())
 }
 
 /// A member of an answer.
@@ -144,15 +127,15 @@ fn member(answer: &str, name: &str) -> Value {
 }
 
 /// What must not be let in or taken.
-async fn refusals(api: &Api<'_>) -> Result<usize> {
+async fn refusals(orders: &Orders<'_>) -> Result<usize> {
     let mut wrong = 0;
     for (what, authorization) in [("without credentials", ""), ("with wrong ones", "Basic YWRtaW46YWRtaW4=")] {
-        let (status, _) = api.call(Method::POST, "/orders", ORDER, authorization).await?;
+        let (status, _) = orders.call(Method::POST, "/orders", ORDER, authorization).await?;
         wrong += usize::from(status != 401);
         println!("  {what}: {status}{}", if status == 401 { "" } else { "  <-- WRONG" });
     }
     for (what, body, expect) in REFUSED {
-        let (status, answer) = api.order(body).await?;
+        let (status, answer) = orders.order(body).await?;
         wrong += usize::from(status != expect);
         let words = member(&answer, "body");
         println!("  {what}: {status} {words}{}", if status == expect { "" } else { "  <-- WRONG" });
@@ -161,12 +144,12 @@ async fn refusals(api: &Api<'_>) -> Result<usize> {
 }
 
 /// Many orders at once, of two clients.
-async fn many(api: &Api<'_>) -> Result<usize> {
-    let (alice, john) = (api.total(2).await?.0, api.total(3).await?.0);
+async fn many(orders: &Orders<'_>) -> Result<usize> {
+    let (alice, john) = (orders.total(2).await?.0, orders.total(3).await?.0);
     let began = Instant::now();
     let order = |n: usize| async move {
         let body = format!(r#"{{"id_client":{},"products":[{{"id_product":3,"quantity":1}}]}}"#, 2 + n % 2);
-        api.order(&body).await
+        orders.order(&body).await
     };
     let mut wrong = 0;
     for answer in futures_util::future::join_all((0..ORDERS).map(order)).await {
@@ -180,7 +163,7 @@ async fn many(api: &Api<'_>) -> Result<usize> {
     // One TV each, 1000.
     let each = 1_000.0 * (ORDERS / 2) as f64;
     for (client, total) in [(2, alice + each), (3, john + each)] {
-        wrong += usize::from(api.until_total(client, total).await?.is_none());
+        wrong += usize::from(orders.until_total(client, total).await?.is_none());
     }
     let (answered, counted) = (answered.as_secs_f64() * 1e3, began.elapsed().as_secs_f64() * 1e3);
     println!("  {ORDERS} orders at once: all answered after {answered:.0} ms, all counted after {counted:.0} ms");
@@ -188,11 +171,12 @@ async fn many(api: &Api<'_>) -> Result<usize> {
 }
 
 /// Compares both sides once nothing is on its way any more.
-async fn sides(api: &Api<'_>, function: &str) -> Result<usize> {
+async fn sides(orders: &Orders<'_>, function: &str) -> Result<usize> {
     let path = format!("/2015-03-31/functions/{function}/invocations");
     let end = Instant::now() + ARRIVAL_MAX;
     let report = loop {
-        let answer = api.client.rest("lambda", Method::POST, &path, Vec::new(), Bytes::from_static(b"{}")).await?;
+        let answer =
+            orders.api.client.rest("lambda", Method::POST, &path, Vec::new(), Bytes::from_static(b"{}")).await?;
         let report: Value = serde_json::from_slice(&answer.body)?;
         let none = |name: &str| report.get(name).and_then(Value::as_i64) == Some(0);
         let products = report.get("products").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -211,7 +195,7 @@ async fn sides(api: &Api<'_>, function: &str) -> Result<usize> {
     for client in report.get("clients").and_then(Value::as_array).into_iter().flatten() {
         let id = number(client, "id");
         let expect = number(client, "total_cents") as f64 / 100.0;
-        wrong += usize::from(api.until_total(id, expect).await?.is_none());
+        wrong += usize::from(orders.until_total(id, expect).await?.is_none());
     }
     let (confirmed, rejected) = (number(&report, "confirmed"), number(&report, "rejected"));
     println!("  both sides agree: {confirmed} orders confirmed, {rejected} rejected, the outbox is empty");

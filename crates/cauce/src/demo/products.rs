@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::api::{Api, api_key};
 use crate::deploy::StackOutputs;
 use cauce_client::Client;
 
@@ -16,8 +16,8 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(60);
 /// How often the events are looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Who uses the API: each has a key of this name, behind `products_`.
-const USERS: [&str; 2] = ["clerk", "visitor"];
+/// The keys of those who use the API.
+const USERS: [&str; 2] = ["products_clerk", "products_visitor"];
 
 /// A request, who sends it, the status it must get, and the event it must leave.
 struct Step {
@@ -57,56 +57,36 @@ const LIFE: [Step; 11] = [
     step(1, Method::GET, "/products/5", "", 404, None),
 ];
 
-/// A user's API key.
-struct Key {
-    id: String,
-    value: String,
+/// The status and the document of an answer.
+async fn call(api: &Api<'_>, method: Method, path: &str, body: &str, key: &str) -> Result<(u16, Value)> {
+    let (status, answer) = api.call(method, path, body, ("x-api-key", key)).await?;
+    Ok((status, serde_json::from_str(&answer).with_context(|| format!("{path} answers {answer}"))?))
 }
 
-/// The deployed API.
-struct Api<'a> {
-    client: &'a Client,
-    host: &'a str,
-    stage: &'a str,
-}
-
-impl Api<'_> {
-    /// The status and the document of an answer.
-    async fn call(&self, method: Method, path: &str, body: &str, key: &str) -> Result<(u16, Value)> {
-        let headers = vec![("content-type", "application/json".to_owned()), ("x-api-key", key.to_owned())];
-        let path = format!("{}{path}", self.stage);
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        let answer = self.client.unsigned(self.host, method, &path, headers, body).await?;
-        let document = serde_json::from_slice(&answer.body)
-            .with_context(|| format!("{path} answers {}", String::from_utf8_lossy(&answer.body)))?;
-        Ok((answer.status.as_u16(), document))
-    }
-
-    /// The events of product 5.
-    async fn events(&self, key: &str) -> Result<Vec<Value>> {
-        let (status, page) = self.call(Method::GET, "/products/5/events", "", key).await?;
-        match page.get("events").and_then(Value::as_array) {
-            Some(events) if status == 200 => Ok(events.clone()),
-            _ => bail!("GET /products/5/events: {status} {page}"),
-        }
+/// The events of product 5.
+async fn events(api: &Api<'_>, key: &str) -> Result<Vec<Value>> {
+    let (status, page) = call(api, Method::GET, "/products/5/events", "", key).await?;
+    match page.get("events").and_then(Value::as_array) {
+        Some(events) if status == 200 => Ok(events.clone()),
+        _ => bail!("GET /products/5/events: {status} {page}"),
     }
 }
 
 /// Drives the deployed system; returns how many things were not as they should be.
 pub(super) async fn drive(client: &Client, outputs: &StackOutputs) -> Result<usize> {
-    let url: http::Uri = outputs.get("Url").context("the stack has no output Url")?.parse().context("the API's URL")?;
-    let api = Api { client, host: url.host().unwrap_or_default(), stage: url.path() };
-    let keys = keys(client).await?;
+    let api = Api::of(client, outputs)?;
+    let [clerk, visitor] = USERS;
+    let keys = [api_key(client, clerk).await?, api_key(client, visitor).await?];
     let [clerk, _] = &keys;
     // What earlier runs against the same data left is not ours.
-    let before = api.events(&clerk.value).await?.len();
-    let (status, _) = api.call(Method::GET, "/products", "", "nobody's key").await?;
+    let before = events(&api, &clerk.value).await?.len();
+    let (status, _) = call(&api, Method::GET, "/products", "", "nobody's key").await?;
     let mut wrong = usize::from(status != 403);
     println!("  GET /products with an unknown key: {status}{}", mark(status == 403));
     let mut expect = Vec::new();
     for step in &LIFE {
         let Some(key) = keys.get(step.user) else { continue };
-        let (status, answer) = api.call(step.method.clone(), step.path, step.body, &key.value).await?;
+        let (status, answer) = call(&api, step.method.clone(), step.path, step.body, &key.value).await?;
         let right = status == step.status;
         wrong += usize::from(!right);
         println!("  {} {} {}\n    {status} {answer}{}", step.method, step.path, step.body, mark(right));
@@ -114,7 +94,7 @@ pub(super) async fn drive(client: &Client, outputs: &StackOutputs) -> Result<usi
     }
     let answered = Instant::now();
     let events = loop {
-        let mut events = api.events(&clerk.value).await?;
+        let mut events = events(&api, &clerk.value).await?;
         let events = events.split_off(before.min(events.len()));
         if events.len() >= expect.len() || answered.elapsed() > ARRIVAL_MAX {
             break events;
@@ -141,19 +121,4 @@ pub(super) async fn drive(client: &Client, outputs: &StackOutputs) -> Result<usi
 
 fn mark(right: bool) -> &'static str {
     if right { "" } else { "  <-- WRONG" }
-}
-
-/// The users' keys.
-async fn keys(client: &Client) -> Result<[Key; USERS.len()]> {
-    let answer = client.get("apigateway", "/apikeys", &[("includeValues", "true"), ("name", "products_")]).await?;
-    let page: Value = serde_json::from_slice(&answer.body)?;
-    let items = page.get("item").and_then(Value::as_array).cloned().unwrap_or_default();
-    let key = |user: &str| {
-        let named = |key: &&Value| key.get("name").and_then(Value::as_str) == Some(&format!("products_{user}"));
-        let key = items.iter().find(named).with_context(|| format!("there is no API key products_{user}: {page}"))?;
-        let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        anyhow::Ok(Key { id: text("id"), value: text("value") })
-    };
-    let [clerk, visitor] = USERS;
-    Ok([key(clerk)?, key(visitor)?])
 }
