@@ -253,14 +253,11 @@ impl DynamoDb {
         let table = table_id(&call, &input.table_name)?;
         let source = keys::table(&table);
         let now = self.env.now();
-        let random = self.env.entropy().uuid();
-        let suffix = random.get(..8).unwrap_or_default();
-        let text = format!("{:014}-{suffix}", now.as_micros() / 1_000);
-        let id = BackupId { account: call.account, region: call.region.clone(), id: text };
         let made = self.db.transact(async |tx| {
             let mut table = tx.get_record::<Table>(&source).await?.ok_or(Error::NoTable)?;
             check_arrived(&table)?;
             let number = keys::draw_number(&tx).await?;
+            let id = BackupId { account: call.account, region: call.region.clone(), id: keys::dated(now, number) };
             let backup = Backup {
                 number,
                 name: input.backup_name.clone(),
@@ -275,9 +272,9 @@ impl DynamoDb {
             tx.set_record(key.clone(), &backup)?;
             let destination = Destination::Backup(key.to_vec());
             self.begin_copy(&tx, &source, &mut table, (number, self.moment()), destination)?;
-            Ok(backup)
+            Ok((id, backup))
         });
-        let backup = made.await.map_err(|error| unnamed(error, &table.name))?;
+        let (id, backup) = made.await.map_err(|error| unnamed(error, &table.name))?;
         self.work.notify_one();
         Ok(json!({ "BackupDetails": backup.details(&id) }))
     }

@@ -234,11 +234,8 @@ impl DynamoDb {
         }
         let source = keys::table(&table);
         let now = self.env.now();
-        let random = self.env.entropy().uuid();
-        let text = format!("{:014}-{}", now.as_micros() / 1_000, random.get(..8).unwrap_or_default());
-        let id = ExportId { account: call.account, region: call.region.clone(), id: text };
-        let export = self.db.transact(async |tx| self.export_in(&tx, &call, (&source, &id), &input, now).await).await;
-        let export = export.map_err(|error| unnamed(error, &table.name))?;
+        let begun = self.db.transact(async |tx| self.export_in(&tx, &call, &source, &input, now).await).await;
+        let (id, export) = begun.map_err(|error| unnamed(error, &table.name))?;
         self.work.notify_one();
         Ok(json!({ "ExportDescription": export.description(&id) }))
     }
@@ -247,10 +244,10 @@ impl DynamoDb {
         &self,
         tx: &Tx,
         call: &Call,
-        (source, id): (&Bytes, &ExportId),
+        source: &Bytes,
         input: &ExportTable,
         now: Timestamp,
-    ) -> Result<Export, Error> {
+    ) -> Result<(ExportId, Export), Error> {
         let mut table = tx.get_record::<Table>(source).await?.ok_or(Error::NoTable)?;
         let recovery = table.past.recovery.ok_or_else(|| Error::NoRecovery(table.name.clone()))?;
         let at = match input.export_time {
@@ -266,6 +263,7 @@ impl DynamoDb {
             return Err(Error::Limit(format!("There is a limit of {EXPORTS_MAX} exports that are in progress")));
         }
         let number = keys::draw_number(tx).await?;
+        let id = ExportId { account: call.account, region: call.region.clone(), id: keys::dated(now, number) };
         let of = crate::keys::TableId { account: id.account, region: id.region.clone(), name: table.name.clone() };
         let export = Export {
             number,
@@ -288,10 +286,10 @@ impl DynamoDb {
         table.past.copies.insert(number, at);
         tx.set_record(source.clone(), &table)?;
         tx.set(keys::kept_history(table.number), source.clone());
-        let key = keys::export(id);
+        let key = keys::export(&id);
         tx.set_record(key.clone(), &export)?;
         tx.set(keys::running_export(number), key);
-        Ok(export)
+        Ok((id, export))
     }
 
     /// The export that a token stands for.

@@ -289,10 +289,6 @@ impl DynamoDb {
         table.uuid = self.env.entropy().uuid();
         table.on_demand_since = (table.billing == BillingMode::PayPerRequest).then_some(now);
         table.past.arriving = true;
-        let random = self.env.entropy().uuid();
-        let text = format!("{:014}-{}", now.as_micros() / 1_000, random.get(..8).unwrap_or_default());
-        let id = ImportId { account: call.account, region: call.region.clone(), id: text };
-        let key = keys::import(&id);
         let table_key = keys::table(&target);
         let made = self.db.transact(async |tx| {
             let running = tx.snapshot_range(RangeReq::new(keys::running_imports(), IMPORTS_MAX)).await?;
@@ -300,6 +296,9 @@ impl DynamoDb {
                 return Err(Error::Limit(format!("There is a limit of {IMPORTS_MAX} imports that are in progress")));
             }
             let table: Table = self.create_in(&tx, &target, table.clone(), None).await?;
+            let id =
+                ImportId { account: call.account, region: call.region.clone(), id: keys::dated(now, table.number) };
+            let key = keys::import(&id);
             let import = Import {
                 number: table.number,
                 table_key: table_key.to_vec(),
@@ -321,10 +320,10 @@ impl DynamoDb {
                 bytes: 0,
             };
             tx.set_record(key.clone(), &import)?;
-            tx.set(keys::running_import(import.number), key.clone());
-            Ok(import)
+            tx.set(keys::running_import(import.number), key);
+            Ok((id, import))
         });
-        let import = made.await?;
+        let (id, import) = made.await?;
         self.imports.notify_one();
         Ok(json!({ "ImportTableDescription": import.description(&id) }))
     }

@@ -477,6 +477,11 @@ pub(crate) fn read_kept_history(key: &[u8]) -> Result<u64, KeyError> {
     KeyReader::new(key, KEPT_HISTORY)?.u64()
 }
 
+/// The id of what has a number of its own from [`draw_number`]: no other has the same, whatever the clock does.
+pub(crate) fn dated(at: Timestamp, number: u64) -> String {
+    format!("{:014}-{number:08x}", at.as_micros() / 1_000)
+}
+
 /// A backup: its id begins with the millisecond of its creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BackupId {

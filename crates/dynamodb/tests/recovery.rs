@@ -258,6 +258,19 @@ impl Run {
     }
 }
 
+#[tokio::test]
+async fn backups_of_one_millisecond_are_two() {
+    let mut run = Run::begin().await;
+    for x in [801, 802] {
+        // The clock goes back, and the same is drawn again.
+        run.take(Step::Restart).await;
+        run.put((0, 1), x).await;
+        run.take(Step::Backup).await;
+    }
+    assert_ne!(run.backups[0].0, run.backups[1].0);
+    run.end().await;
+}
+
 #[test]
 fn what_is_restored_is_what_a_model_shows() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
