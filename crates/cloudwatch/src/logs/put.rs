@@ -31,8 +31,6 @@ pub const EVENT_AHEAD_MS_MAX: i64 = 2 * 3_600_000;
 const APPEND_EVENTS_MAX: usize = 4_000;
 /// Events of one request whose violations are listed.
 const VIOLATIONS_MAX: usize = 10;
-/// How often a batch is tried again because its group was deleted under it.
-const APPEND_ATTEMPTS_MAX: usize = 4;
 
 /// `PutLogEvents`. The sequence token is of no meaning any more and not looked at.
 #[derive(Clone, Debug, Deserialize)]
@@ -165,9 +163,9 @@ impl Logs {
         })
     }
 
-    /// The id of a group that is made if it is missing.
+    /// The id of a group that is made if it is missing, again if it is deleted meanwhile.
     async fn group_or_new(&self, slot: &Slot) -> Result<u64, LogsError> {
-        for _ in 0..APPEND_ATTEMPTS_MAX {
+        loop {
             match self.group(slot).await {
                 Ok(group) => return Ok(group.id),
                 Err(LogsError::GroupNotFound) => {}
@@ -179,21 +177,20 @@ impl Logs {
                 Err(error) => return Err(error),
             }
         }
-        Err(LogsError::GroupNotFound)
     }
 
     async fn append_piece(&self, slot: &Arc<Slot>, stream: &str, events: Vec<NewEvent>) -> Result<(), LogsError> {
         let events: Arc<[NewEvent]> = events.into();
-        for _ in 0..APPEND_ATTEMPTS_MAX {
+        loop {
             let lane = self.lanes.lane(self.group_or_new(slot).await?, stream);
             match self.add(slot, &lane, Arc::clone(&events), true).await {
                 Ok(_) => return Ok(()),
                 Err(Refusal::Store(cause)) => return Err(LogsError::Store(cause)),
-                // Deleted meanwhile: the lines are worth a new group, as a function's are with AWS.
+                // Deleted meanwhile: the lines are worth a new group, as a function's are with AWS. However often: each time
+                // somebody's deletion has succeeded, so this does not go on by itself.
                 Err(Refusal::NoGroup | Refusal::NoStream) => {}
             }
         }
-        Err(LogsError::GroupNotFound)
     }
 }
 
