@@ -61,9 +61,9 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
         }
         let commits = median(stores);
         table.row(format!("store alone, {connections:2} writers"), vec![Some(commits), None, None, None, None]);
-        table.row(format!("bare HTTP echo, {connections:2} connections"), row(&echoes, None));
+        table.row(format!("bare HTTP echo, {connections:2} connections"), echoes.row(None));
         for (operation, figures) in cases {
-            table.row(format!("{connections:2} connections, {operation}"), row(&figures, Some(commits)));
+            table.row(format!("{connections:2} connections, {operation}"), figures.row(Some(commits)));
         }
     }
     table.note(format!(
@@ -73,12 +73,6 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
     table.note("counters: one item a turn of a hundred, so that writers meet; reads: eventually consistent");
     table.note("senders sign every request, and share the cores");
     Ok(table)
-}
-
-fn row(figures: &Figures, store: Option<f64>) -> Vec<Option<f64>> {
-    let (per_second, samples) = (figures.per_second(), figures.samples());
-    let own = [per_second, samples.p50(), samples.at(0.99), figures.processor()];
-    own.into_iter().map(Some).chain([store.map(|store| per_second / store)]).collect()
 }
 
 fn create_table(server: &Server) -> Result<()> {

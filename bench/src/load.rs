@@ -32,6 +32,13 @@ impl Figures {
     pub(crate) fn samples(&self) -> &Samples {
         &self.samples
     }
+
+    /// Units a second, p50, p99, processor time a unit, and how many times the units a second of `beside`, if there is one.
+    pub(crate) fn row(&self, beside: Option<f64>) -> Vec<Option<f64>> {
+        let (per_second, samples) = (self.per_second(), &self.samples);
+        let own = [per_second, samples.p50(), samples.at(0.99), self.processor()];
+        own.into_iter().map(Some).chain([beside.map(|beside| per_second / beside)]).collect()
+    }
 }
 
 /// Runs one round against the process `pid`: every connection takes turns at `work` for as long as `span`, as fast as it can. `work` is told which connection it is

@@ -25,6 +25,7 @@ mod samples;
 mod server;
 mod socket;
 mod start;
+mod tables;
 mod throughput;
 
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ enum Subject {
     Queues,
     /// Items of tables: put, get, query, transactions
     Items,
+    /// Tables of a thousand and a million items; what streams, recovery and indexes cost
+    Tables,
     /// The benchmarks of the store, the event patterns and the front door
     Crates,
 }
@@ -114,6 +117,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             Subject::Throughput => throughput::measure(&programs, arguments.quick).map(&mut show)?,
             Subject::Queues => queues::measure(&programs, arguments.quick)?.into_iter().for_each(&mut show),
             Subject::Items => items::measure(&programs, arguments.quick).map(&mut show)?,
+            Subject::Tables => tables::measure(&programs, arguments.quick)?.into_iter().for_each(&mut show),
             // Their tables are their own; mixed with JSON they would be neither.
             Subject::Crates if arguments.output == Output::Json => {
                 eprintln!("bench: the crates' benchmarks print text only")

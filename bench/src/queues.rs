@@ -57,7 +57,7 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Vec<Table>> {
                 Ok(1)
             })?;
         }
-        table.row(format!("bare HTTP echo, {connections:2} connections"), row(&figures, None));
+        table.row(format!("bare HTTP echo, {connections:2} connections"), figures.row(None));
     }
     for (connections, commits) in CONNECTIONS.into_iter().zip(bare) {
         for batch in BATCHES {
@@ -68,8 +68,8 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Vec<Table>> {
                 queue.round(Way::Out, connections, batch, span, &mut taken)?;
             }
             let name = |what: &str| format!("{connections:2} connections, {what} {batch:2} at a time");
-            table.row(name("sent"), row(&sent, Some(commits)));
-            table.row(name("received and deleted"), row(&taken, Some(commits)));
+            table.row(name("sent"), sent.row(Some(commits)));
+            table.row(name("received and deleted"), taken.row(Some(commits)));
         }
     }
     table.note(format!("{BODY_BYTES}-byte bodies; medians of {rounds} rounds, {} ms each", span.as_millis()));
@@ -100,17 +100,11 @@ fn depth(programs: &Programs, quick: bool) -> Result<Table> {
     }
     let mut table = Table::new("Queues: a short one and a long one", COLUMNS);
     for (messages, _, sent, taken) in cases {
-        table.row(format!("{messages:7} waiting, sent one at a time"), row(&sent, None));
-        table.row(format!("{messages:7} waiting, received and deleted"), row(&taken, None));
+        table.row(format!("{messages:7} waiting, sent one at a time"), sent.row(None));
+        table.row(format!("{messages:7} waiting, received and deleted"), taken.row(None));
     }
     table.note(format!("one connection; medians of {rounds} rounds in turns, {} ms each", span.as_millis()));
     Ok(table)
-}
-
-fn row(figures: &Figures, store: Option<f64>) -> Vec<Option<f64>> {
-    let (per_second, samples) = (figures.per_second(), figures.samples());
-    let own = [per_second, samples.p50(), samples.at(0.99), figures.processor()];
-    own.into_iter().map(Some).chain([store.map(|store| per_second / store)]).collect()
 }
 
 struct Queue<'s> {
