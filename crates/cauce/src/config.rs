@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use cauce_core::{Account, Region};
+use cauce_dynamodb::{STREAM_RETENTION, STREAM_RETENTION_MAX};
 use serde::Deserialize;
 
 use crate::cli::Serve;
@@ -23,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) root: KeyPair,
     /// The most function processes at once.
     pub(crate) sandboxes_max: Option<u32>,
+    /// How long the streams of tables keep records.
+    pub(crate) stream_retention: Duration,
 }
 
 /// The file, as its writer names things.
@@ -36,6 +40,7 @@ struct File {
     root_access_key_id: Option<String>,
     root_secret_access_key: Option<String>,
     sandboxes_max: Option<u32>,
+    stream_retention_hours: Option<u64>,
 }
 
 impl Config {
@@ -82,9 +87,25 @@ impl Config {
             Some(text) => Some(text.parse().with_context(|| format!("CAUCE_SANDBOXES_MAX: {text} is no number"))?),
             None => file.sandboxes_max,
         };
+        let hours = match variable("CAUCE_STREAM_RETENTION_HOURS") {
+            Some(text) => {
+                Some(text.parse().with_context(|| format!("CAUCE_STREAM_RETENTION_HOURS: {text} is no number"))?)
+            }
+            None => file.stream_retention_hours,
+        };
+        let stream_retention = hours.map_or(Ok(STREAM_RETENTION), stream_retention)?;
         let data = data.unwrap_or_else(|| PathBuf::from("cauce-data"));
-        Ok(Config { data, listen, account, region, root, sandboxes_max })
+        Ok(Config { data, listen, account, region, root, sandboxes_max, stream_retention })
     }
+}
+
+/// As long as AWS keeps records at least: consumers count on that.
+fn stream_retention(hours: u64) -> Result<Duration> {
+    let [least, most] = [STREAM_RETENTION, STREAM_RETENTION_MAX].map(|retention| retention.as_secs() / 3_600);
+    if !(least..=most).contains(&hours) {
+        bail!("stream_retention_hours is {hours}; it must be from {least} to {most}");
+    }
+    Ok(Duration::from_secs(hours * 3_600))
 }
 
 fn read_file(flag: Option<&Path>, variable: &impl Fn(&str) -> Option<String>) -> Result<File> {
@@ -128,5 +149,20 @@ mod tests {
         let config = check(None, &variables).unwrap();
         assert_eq!((config.listen.port(), config.account.to_string().as_str()), (1, "123456789012"));
         assert!(check(None, &[("CAUCE_ACCOUNT", "12")]).is_err());
+    }
+
+    #[test]
+    fn streams_keep_records_for_a_day_or_longer() {
+        let hours =
+            |text| check(None, &[("CAUCE_STREAM_RETENTION_HOURS", text)]).map(|c| c.stream_retention.as_secs() / 3_600);
+        assert_eq!(check(None, &[]).unwrap().stream_retention.as_secs(), 24 * 3_600);
+        assert_eq!((hours("24"), hours("168"), hours("8760")), (Ok(24), Ok(168), Ok(8_760)));
+        for (text, why) in [
+            ("23", "stream_retention_hours is 23; it must be from 24 to 8760"),
+            ("8761", "stream_retention_hours is 8761; it must be from 24 to 8760"),
+            ("a week", "CAUCE_STREAM_RETENTION_HOURS: a week is no number"),
+        ] {
+            assert_eq!(hours(text), Err(why.to_owned()));
+        }
     }
 }

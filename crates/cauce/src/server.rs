@@ -13,7 +13,7 @@ use cauce_cloudwatch::metrics::{self, Metrics, MetricsOptions};
 use cauce_core::Env;
 use cauce_core::ports::{self, Identity};
 use cauce_delivery::Delivery;
-use cauce_dynamodb::{DynamoDb, StreamFeed};
+use cauce_dynamodb::{DynamoDb, DynamoDbOptions, StreamFeed};
 use cauce_eventbridge::scheduler::{self, Scheduler, UniversalTarget};
 use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
@@ -112,7 +112,8 @@ impl Server {
         let sns = Sns::open(db.clone(), env.clone(), delivery.clone(), identity.clone(), sns_options);
         let secrets = SecretsManager::open(db.clone(), env.clone(), identity.clone());
         let parameters = ParameterStore::open(db.clone(), env.clone(), identity.clone());
-        let tables = DynamoDb::open(db.clone(), env.clone(), owner.clone(), identity.clone()).await?;
+        let table_options = DynamoDbOptions { stream_retention: config.stream_retention };
+        let tables = DynamoDb::open(table_options, db.clone(), env.clone(), owner.clone(), identity.clone()).await?;
         tables.connect(services.clone());
         delivery.register("lambda", lambda.target());
         delivery.register("events", Arc::new(BusTarget::new(events.clone())));

@@ -89,8 +89,10 @@ pub use recovery::RECOVERY_DAYS_MAX;
 pub use resources::resource_types;
 pub use scan::SEGMENTS_MAX;
 pub use schema::{CAPACITY_UNITS_MAX, GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, PROJECTED_ATTRIBUTES_MAX};
-pub use service::{DynamoDb, INFO, STREAMS_INFO, api, streams_api};
-pub use stream::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX, ITERATOR_LASTS, SHARDS, STREAM_RETENTION, StreamFeed};
+pub use service::{DynamoDb, DynamoDbOptions, INFO, STREAMS_INFO, api, streams_api};
+pub use stream::{
+    GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX, ITERATOR_LASTS, SHARDS, STREAM_RETENTION, STREAM_RETENTION_MAX, StreamFeed,
+};
 pub use table::TABLES_MAX;
 pub use tags::TAGS_MAX;
 pub use transaction::{TOKEN_LASTS, TRANSACTION_BYTES_MAX, TRANSACTION_MAX};

@@ -1,6 +1,7 @@
 //! The service and the one table of its operations.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use cauce_core::ports::{Access, Identity, Services};
 use cauce_core::{Arn, Call, Env, ServiceError};
@@ -15,7 +16,7 @@ use crate::expiry::Alarm;
 use crate::history::Moments;
 use crate::meters::Meters;
 use crate::request::{read_resource, table_resource};
-use crate::stream::Flows;
+use crate::stream::{Flows, STREAM_RETENTION};
 use crate::{absent, backup, export, import, policy, recovery, restore};
 
 /// DynamoDB as the wire knows it.
@@ -37,8 +38,22 @@ pub static STREAMS_INFO: ServiceInfo = ServiceInfo {
 /// The largest request, in bytes. AWS: Developer Guide, *BatchWriteItem*: 16 MB; JSON and base64 make it more.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct DynamoDbOptions {
+    /// How long streams keep records: [`STREAM_RETENTION`], as on AWS, or longer.
+    pub stream_retention: Duration,
+}
+
+impl Default for DynamoDbOptions {
+    fn default() -> DynamoDbOptions {
+        DynamoDbOptions { stream_retention: STREAM_RETENTION }
+    }
+}
+
 /// DynamoDB.
 pub struct DynamoDb {
+    pub(crate) options: DynamoDbOptions,
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) identity: Arc<dyn Identity>,
@@ -63,10 +78,17 @@ impl DynamoDb {
     ///
     /// # Errors
     /// If the tables cannot be read.
-    pub async fn open(db: Db, env: Env, owner: Owner, identity: Arc<dyn Identity>) -> Result<Arc<DynamoDb>, Error> {
+    pub async fn open(
+        options: DynamoDbOptions,
+        db: Db,
+        env: Env,
+        owner: Owner,
+        identity: Arc<dyn Identity>,
+    ) -> Result<Arc<DynamoDb>, Error> {
         let (catalog, flows, alarm) = (Catalog::default(), Flows::default(), Arc::default());
         catalog.read_all(&db).await?;
         let service = DynamoDb {
+            options,
             db,
             env,
             identity,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cauce_core::ports::{StreamRead, Streams as _};
 use cauce_core::{Account, Call, Env, Region, SeededEntropy, SystemClock, Trace};
-use cauce_dynamodb::{ITERATOR_LASTS, STREAM_RETENTION, StreamFeed};
+use cauce_dynamodb::{DynamoDbOptions, ITERATOR_LASTS, STREAM_RETENTION, StreamFeed};
 use cauce_store::{Db, Key, Kind, RangeReq};
 use serde_json::{Value, json};
 
@@ -152,14 +152,23 @@ async fn iterators_outlive_a_restart_but_not_their_quarter_of_an_hour() {
 
 #[tokio::test]
 async fn records_are_kept_for_a_day_and_so_is_a_stream_that_has_ended() {
+    records_and_streams_are_kept_for(STREAM_RETENTION).await;
+}
+
+#[tokio::test]
+async fn records_are_kept_for_longer_where_that_is_set() {
+    records_and_streams_are_kept_for(7 * STREAM_RETENTION).await;
+}
+
+async fn records_and_streams_are_kept_for(stream_retention: Duration) {
     let db = Db::memory();
-    let world = World::on(&db).await;
+    let world = World::with(DynamoDbOptions { stream_retention }, &db).await;
     let arn = table(&world, "tab", "NEW_IMAGE").await;
     for n in 0..1_200 {
         put(&world, "tab", &format!("i{n}"), n).await;
     }
     let first = records(&world, &arn).await.remove(0);
-    world.clock.advance(STREAM_RETENTION - Duration::from_secs(60));
+    world.clock.advance(stream_retention - Duration::from_secs(60));
     put(&world, "tab", "late", 1).await;
     world.ok("DeleteTable", json!({ "TableName": "tab" })).await;
     world.clock.advance(Duration::from_secs(61));
@@ -175,7 +184,7 @@ async fn records_are_kept_for_a_day_and_so_is_a_stream_that_has_ended() {
         "SequenceNumber": first["dynamodb"]["SequenceNumber"],
     });
     assert_eq!(world.call("GetShardIterator", old).await.unwrap_err().code(), "TrimmedDataAccessException");
-    world.clock.advance(STREAM_RETENTION);
+    world.clock.advance(stream_retention);
     until(async || rows(&db, STREAM).await == 0).await;
     worker.abort();
     assert_eq!((rows(&db, RECORD).await, rows(&db, TRIMMED).await), (0, 0));

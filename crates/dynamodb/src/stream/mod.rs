@@ -26,4 +26,4 @@ pub use read::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX, ITERATOR_LASTS};
 pub(crate) use read::{GetShardIterator, iterator_resource};
 pub use specification::SHARDS;
 pub(crate) use specification::{StreamSpecification, begin_stream, end_stream, update_stream};
-pub use trim::STREAM_RETENTION;
+pub use trim::{STREAM_RETENTION, STREAM_RETENTION_MAX};

@@ -1,4 +1,4 @@
-//! Records that are a day old are removed, and with the last of them a stream that has ended.
+//! Records that are a day old, or as old as the options say, are removed, and with the last of them a stream that has ended.
 
 use std::time::Duration;
 
@@ -12,8 +12,11 @@ use crate::error::Error;
 use crate::keys;
 use crate::service::DynamoDb;
 
-/// How long records are kept. AWS: Developer Guide, *Change data capture for DynamoDB Streams*.
+/// How long records are kept unless they are to be kept longer. AWS: Developer Guide, *Change data capture for DynamoDB Streams*.
 pub const STREAM_RETENTION: Duration = Duration::from_secs(24 * 3_600);
+
+/// The longest that they can be kept, as in a stream of Kinesis. AWS: API Reference, *IncreaseStreamRetentionPeriod*.
+pub const STREAM_RETENTION_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// How many records one step removes.
 const TRIMMED_MAX: usize = 1_000;
@@ -65,7 +68,7 @@ impl DynamoDb {
 
     async fn trim(&self, row: &Row, now: Timestamp) -> Result<bool, Error> {
         let stream: Stream = decode_row(row)?;
-        let kept_from = now - STREAM_RETENTION;
+        let kept_from = now - self.options.stream_retention;
         let mut more = false;
         for shard in 0..stream.shards {
             let old = keys::stream_records(stream.number, shard, 0, sequence_at(kept_from));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cauce_core::ports::{Access, AccessKey, Credentials, Identity, Verdict};
 use cauce_core::{Account, Arn, Call, Env, ManualClock, Region, SeededEntropy, ServiceError, Timestamp, Trace};
-use cauce_dynamodb::{DynamoDb, api, streams_api};
+use cauce_dynamodb::{DynamoDb, DynamoDbOptions, api, streams_api};
 use cauce_store::{Db, Owner};
 use cauce_wire::Api;
 use serde_json::Value;
@@ -40,11 +40,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn on(db: &Db) -> World {
+        World::with(DynamoDbOptions::default(), db).await
+    }
+
+    pub(crate) async fn with(options: DynamoDbOptions, db: &Db) -> World {
         let clock = ManualClock::new(Timestamp::from_secs(1_800_000_000));
         let env = Env::new(clock.clone(), SeededEntropy::new(7));
         let identity: Arc<dyn Identity> = Arc::new(Everyone);
         let owner = Owner::acquire_all(db, "test").await.unwrap();
-        let tables = DynamoDb::open(db.clone(), env.clone(), owner, Arc::clone(&identity)).await.unwrap();
+        let tables = DynamoDb::open(options, db.clone(), env.clone(), owner, Arc::clone(&identity)).await.unwrap();
         let (api, streams) = (api(Arc::clone(&tables)), streams_api(Arc::clone(&tables)));
         World { clock, api, streams, tables, env, identity }
     }
