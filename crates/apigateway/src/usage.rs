@@ -82,9 +82,11 @@ fn day_of(now: Timestamp) -> i64 {
     now.as_secs().div_euclid(DAY_S)
 }
 
-/// The day on which the period of a day began: weeks begin on Sunday, months with the calendar's.
-fn period_start(period: QuotaPeriod, day: i64) -> i64 {
-    match period {
+/// The day on which the period of a day began: weeks begin on Sunday, months with the calendar's, both so many days later as the
+/// offset says.
+fn period_start(quota: &QuotaSettings, day: i64) -> i64 {
+    let day = day - quota.offset;
+    let start = match quota.period {
         QuotaPeriod::Day => day,
         // 1970-01-04 was a Sunday.
         QuotaPeriod::Week => day - (day + 4).rem_euclid(7),
@@ -92,7 +94,8 @@ fn period_start(period: QuotaPeriod, day: i64) -> i64 {
             let date = jiff::Timestamp::from_second(day.saturating_mul(DAY_S)).unwrap_or_default();
             day - i64::from(date.to_zoned(jiff::tz::TimeZone::UTC).day()) + 1
         }
-    }
+    };
+    start + quota.offset
 }
 
 /// A day as answers show it.
@@ -120,7 +123,7 @@ impl ApiGateway {
         key: &str,
     ) -> Result<bool, StoreError> {
         let day = day_of(self.env.now());
-        let start = period_start(quota.period, day);
+        let start = period_start(quota, day);
         let period = keys::usage(place, &plan.id, key, start);
         let extension = keys::extension(place, &plan.id, key, start);
         let daily = keys::daily_usage(place, &plan.id, key, day);
@@ -180,10 +183,10 @@ impl ApiGateway {
     ) -> Result<Vec<[i64; 2]>, Error> {
         let tx = self.db.begin();
         let (mut days, mut period, mut used_in_period, mut extension) = (Vec::new(), i64::MIN, 0, None);
-        for day in period_start(quota.period, first)..=last {
+        for day in period_start(quota, first)..=last {
             let used = tx.get_counter(&keys::daily_usage(place, plan, key, day)).await?;
-            if period_start(quota.period, day) != period {
-                (period, used_in_period) = (period_start(quota.period, day), 0);
+            if period_start(quota, day) != period {
+                (period, used_in_period) = (period_start(quota, day), 0);
                 extension = tx.get_record::<Extension>(&keys::extension(place, plan, key, period)).await?;
             }
             used_in_period += used;
@@ -215,7 +218,7 @@ impl ApiGateway {
                 self.plan_key(&tx, &place, plan, key).await?;
                 let quota = quota.ok_or_else(|| Error::bad(format!("Usage Plan {plan} does not have a quota")))?;
                 if let Some(remaining) = remaining {
-                    let start = period_start(quota.period, day);
+                    let start = period_start(&quota, day);
                     let used = tx.get_counter(&keys::usage(&place, plan, key, start)).await?;
                     let requests = used.saturating_add(remaining).saturating_sub(quota.limit);
                     tx.set_record(keys::extension(&place, plan, key, start), &Extension { requests, day })?;
@@ -223,7 +226,7 @@ impl ApiGateway {
                 Ok::<_, Error>(quota)
             })
             .await?;
-        let first = period_start(quota.period, day);
+        let first = period_start(&quota, day);
         let days = self.days(&place, plan, &quota, key, first, day).await?;
         Ok(Usage {
             usage_plan_id: plan.clone(),
@@ -250,13 +253,14 @@ pub(crate) fn operations(api: Api<ApiGateway>) -> Api<ApiGateway> {
 #[cfg(test)]
 mod tests {
     use super::{day_named, period_start};
-    use crate::model::QuotaPeriod;
+    use crate::model::{QuotaPeriod, QuotaSettings};
 
     #[test]
     fn periods_begin_where_the_calendar_says() {
         let day = |date: &str| day_named("date", Some(&date.to_owned())).unwrap();
         let check = |date: &str, week: &str, month: &str| {
-            let starts = [QuotaPeriod::Day, QuotaPeriod::Week, QuotaPeriod::Month].map(|p| period_start(p, day(date)));
+            let periods = [QuotaPeriod::Day, QuotaPeriod::Week, QuotaPeriod::Month];
+            let starts = periods.map(|period| period_start(&QuotaSettings { limit: 1, offset: 0, period }, day(date)));
             assert_eq!(starts, [date, week, month].map(day), "{date}");
         };
         check("2026-11-27", "2026-11-22", "2026-11-01");
@@ -265,5 +269,20 @@ mod tests {
         for bad in ["", "2026-13-01", "27/11/2026", "2026-11-27T00:00:00Z"] {
             assert!(day_named("date", Some(&bad.to_owned())).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn periods_begin_later_by_their_offset() {
+        let day = |date: &str| day_named("date", Some(&date.to_owned())).unwrap();
+        let check = |period, offset, date: &str, expect: &str| {
+            let start = period_start(&QuotaSettings { limit: 1, offset, period }, day(date));
+            assert_eq!(start, day(expect), "{offset} {date}");
+        };
+        check(QuotaPeriod::Week, 1, "2026-11-23", "2026-11-23");
+        check(QuotaPeriod::Week, 1, "2026-11-22", "2026-11-16");
+        check(QuotaPeriod::Week, 6, "2026-11-27", "2026-11-21");
+        check(QuotaPeriod::Month, 14, "2026-11-15", "2026-11-15");
+        check(QuotaPeriod::Month, 14, "2026-11-14", "2026-10-15");
+        check(QuotaPeriod::Month, 27, "2026-03-27", "2026-02-28");
     }
 }
