@@ -3,42 +3,40 @@
 //! AWS: EventBridge User Guide, *Event enrichment in Amazon EventBridge Pipes*.
 
 use bytes::Bytes;
-use cauce_core::Call;
+use cauce_core::{Arn, Call};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::flow::Flow;
-use crate::path::plain;
 use crate::payload::{Trouble, list};
 use crate::target::{Kind, Prepared, function, gateway};
 
 /// Asks a pipe's enrichment; the events for the target, none if it has nothing to say.
-pub(crate) async fn enrich(flow: &Flow, call: &Call, events: &[Prepared]) -> Result<Vec<Value>, Trouble> {
-    let Some(arn) = &flow.pipe.enrichment else {
-        return Ok(events.iter().map(|event| event.input.clone()).collect());
-    };
+pub(crate) async fn enrich(flow: &Flow, call: &Call, arn: &Arn, events: &[Prepared]) -> Result<Vec<String>, Trouble> {
     let answer = match Kind::of(arn) {
         Some(Kind::Gateway) => {
             let parameters = flow.pipe.enrichment_parameters.as_ref().and_then(|own| own.http_parameters.as_ref());
             let Some(event) = events.first() else { return Ok(Vec::new()) };
             gateway::request(flow, call, arn, parameters, event).await?
         }
-        _ => {
-            let inputs: Vec<Value> = events.iter().map(|event| event.input.clone()).collect();
-            function::invoke(flow, call, arn, list(&inputs)).await?
-        }
+        _ => function::invoke(flow, call, arn, list(events.iter().map(|event| event.input.as_str()))).await?,
     };
     Ok(answered(&answer))
 }
 
-/// The events in an answer: those of a list, or the one that it is; none if it is empty.
-fn answered(answer: &Bytes) -> Vec<Value> {
-    let value = serde_json::from_slice(answer).unwrap_or_else(|_| String::from_utf8_lossy(answer).into_owned().into());
-    match value {
-        Value::Array(events) => events,
-        Value::Null => Vec::new(),
-        Value::Object(map) if map.is_empty() => Vec::new(),
-        other if plain(&other).is_empty() => Vec::new(),
-        other => vec![other],
+/// The events in an answer, each in JSON: those of a list, or the one that it is; none if it is empty.
+fn answered(answer: &Bytes) -> Vec<String> {
+    if let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(answer) {
+        return events.into_iter().map(|event| event.get().to_owned()).collect();
+    }
+    let text = String::from_utf8_lossy(answer);
+    match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Null) => Vec::new(),
+        Ok(Value::Object(map)) if map.is_empty() => Vec::new(),
+        Ok(Value::String(text)) if text.is_empty() => Vec::new(),
+        Ok(_) => vec![text.into_owned()],
+        Err(_) if text.is_empty() => Vec::new(),
+        Err(_) => vec![Value::String(text.into_owned()).to_string()],
     }
 }
 
@@ -52,7 +50,9 @@ mod tests {
     #[test]
     fn answers_are_events() {
         let check = |answer: &'static str, expect: serde_json::Value| {
-            assert_eq!(serde_json::Value::Array(answered(&Bytes::from_static(answer.as_bytes()))), expect, "{answer}");
+            let events = answered(&Bytes::from_static(answer.as_bytes()));
+            let events = events.iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+            assert_eq!(serde_json::Value::Array(events), expect, "{answer}");
         };
         for empty in ["", "null", "{}", "[]", "\"\""] {
             check(empty, json!([]));

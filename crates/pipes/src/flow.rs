@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cauce_core::{Call, Timestamp, Trace};
+use cauce_core::{Arn, Call, Timestamp, Trace};
 use cauce_delivery::lineage::{Fate, Step};
 use cauce_delivery::{Effect, Policy, ROLE_ARN};
 use cauce_sources::stream::{BatchInfo, Discard};
@@ -71,8 +71,7 @@ impl Flow {
     }
 
     fn event(&self, json: &str) -> Event {
-        let raw = serde_json::from_str(json).unwrap_or_default();
-        if self.pipe.of_stream() { Event::of_enrichment(raw) } else { Event::of_source(raw) }
+        if self.pipe.of_stream() { Event::of(json.to_owned()) } else { Event::of_queue(json.to_owned()) }
     }
 
     /// What the events become by a template; without one, they stay as they are.
@@ -86,7 +85,7 @@ impl Flow {
             ingested: self.now(),
         };
         let prepare = |event: Event| {
-            let input = template.map_or_else(|| event.raw.clone(), |template| fill(template, &event, &about));
+            let input = template.map_or_else(|| event.json.clone(), |template| fill(template, &event, &about));
             Prepared { event, input }
         };
         events.into_iter().map(prepare).collect()
@@ -97,7 +96,7 @@ impl Flow {
         let events: Vec<Event> = way.entries.iter().map(|entry| self.event(entry.json)).collect();
         let events = match &self.pipe.enrichment {
             None => events,
-            Some(_) => self.enriched(way, events).await?,
+            Some(enrichment) => self.enriched(way, enrichment, events).await?,
         };
         if events.is_empty() {
             way.journal.note(Level::Trace, "TARGET_STAGE_SKIPPED", Details::default());
@@ -108,18 +107,18 @@ impl Flow {
         Ok(self.failed(way.entries, prepared.len(), &sent))
     }
 
-    async fn enriched(&self, way: &Way<'_>, events: Vec<Event>) -> Result<Vec<Event>, Trouble> {
+    async fn enriched(&self, way: &Way<'_>, enrichment: &Arn, events: Vec<Event>) -> Result<Vec<Event>, Trouble> {
         let journal = &way.journal;
         journal.note(Level::Info, "ENRICHMENT_STAGE_ENTERED", Details::default());
         let prepared = self.prepared(events, self.pipe.enrichment_template());
         journal.note(Level::Trace, "ENRICHMENT_INVOCATION_STARTED", Details::default());
         let began = self.now();
-        let answer = enrich(self, way.call, &prepared).await;
+        let answer = enrich(self, way.call, enrichment, &prepared).await;
         way.execution.enriched(self.now().since(began), answer.is_err());
         match &answer {
             Ok(events) => {
-                let events = list(events);
-                let details = Details { answer: Some(&events), ..Details::default() };
+                let events = journal.takes_data().then(|| list(events.iter().map(String::as_str)));
+                let details = Details { answer: events.as_ref(), ..Details::default() };
                 journal.note(Level::Trace, "ENRICHMENT_INVOCATION_SUCCEEDED", details);
                 journal.note(Level::Info, "ENRICHMENT_STAGE_SUCCEEDED", Details::default());
             }
@@ -129,7 +128,7 @@ impl Flow {
                 journal.note(Level::Error, "ENRICHMENT_STAGE_FAILED", details);
             }
         }
-        Ok(answer?.into_iter().map(Event::of_enrichment).collect())
+        Ok(answer?.into_iter().map(Event::of).collect())
     }
 
     async fn sent(&self, way: &Way<'_>, prepared: &[Prepared]) -> Result<Sent, Trouble> {
@@ -301,9 +300,8 @@ impl Consumer for Flow {
             journal: Journal::new(self, call.request_id.as_str()),
             execution: self.pipes.measured(&self.id, batch.entries.iter().map(|entry| entry.json.len())),
         };
-        let payload =
-            Bytes::from(format!("[{}]", batch.entries.iter().map(|entry| entry.json).collect::<Vec<_>>().join(",")));
-        way.journal.note(Level::Info, "EXECUTION_STARTED", Details { payload: Some(&payload), ..Details::default() });
+        let payload = way.journal.takes_data().then(|| list(batch.entries.iter().map(|entry| entry.json)));
+        way.journal.note(Level::Info, "EXECUTION_STARTED", Details { payload: payload.as_ref(), ..Details::default() });
         let ended = tokio::select! {
             ended = self.go(&way) => Some(ended),
             () = self.pipes.env.sleep(EXECUTION_MAX) => None,

@@ -76,6 +76,11 @@ impl<'a> Journal<'a> {
         Journal { flow, execution: execution.to_owned(), level, with_data, group, lines }
     }
 
+    /// Whether records say what is processed.
+    pub(crate) fn takes_data(&self) -> bool {
+        self.with_data && self.level > Level::Off
+    }
+
     /// Notes a step that records of this level name.
     pub(crate) fn note(&self, level: Level, step: &str, details: Details<'_>) {
         if level > self.level {

@@ -76,6 +76,14 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
+/// A JSON text as a text: that of a string without its quotes, all else as it is.
+pub(crate) fn plain_json(json: &str) -> String {
+    match json.trim_start().starts_with('"') {
+        true => serde_json::from_str(json).unwrap_or_else(|_| json.to_owned()),
+        false => json.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -21,31 +21,33 @@ pub(crate) struct Circumstances<'a> {
 /// An event as it came, and as paths see it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
-    /// As it came.
-    pub(crate) raw: Value,
+    /// As it came, in JSON.
+    pub(crate) json: String,
+    raw: Value,
     /// With what its source encodes (the body of a message) decoded; `None` if nothing is.
     decoded: Option<Value>,
 }
 
 impl Event {
-    /// The event of a source, whose `body`, if it is JSON, is looked into.
-    pub(crate) fn of_source(raw: Value) -> Event {
+    /// The event of a queue, whose `body`, if it is JSON, is looked into.
+    pub(crate) fn of_queue(json: String) -> Event {
+        let mut event = Event::of(json);
         let is_container = |value: &Value| value.is_object() || value.is_array();
-        let body = raw.get("body").and_then(Value::as_str);
-        let body = body.and_then(|text| serde_json::from_str(text).ok()).filter(is_container);
-        let decoded = body.map(|body: Value| {
-            let mut decoded = raw.clone();
+        let body = event.raw.get("body").and_then(Value::as_str);
+        let body: Option<Value> = body.and_then(|text| serde_json::from_str(text).ok()).filter(is_container);
+        if let Some(body) = body {
+            let mut decoded = event.raw.clone();
             if let Some(member) = decoded.get_mut("body") {
                 *member = body;
             }
-            decoded
-        });
-        Event { raw, decoded }
+            event.decoded = Some(decoded);
+        }
+        event
     }
 
-    /// What an enrichment has answered.
-    pub(crate) fn of_enrichment(raw: Value) -> Event {
-        Event { raw, decoded: None }
+    /// An event that hides nothing: a record of a stream, or what an enrichment has answered.
+    pub(crate) fn of(json: String) -> Event {
+        Event { raw: serde_json::from_str(&json).unwrap_or_default(), json, decoded: None }
     }
 
     /// As paths see it.
@@ -92,11 +94,11 @@ fn value(name: &str, event: &Event, about: &Circumstances<'_>) -> Option<Value> 
     })
 }
 
-/// What a template makes of an event: a JSON value, or a text if the result is no JSON.
+/// What a template makes of an event, in JSON: as it is written, or as a text if that is no JSON.
 ///
 /// A variable inside a JSON text becomes part of that text: strings escaped, objects and lists without their quotes. One that
 /// stands alone becomes the JSON value. What the event does not have is empty.
-pub(crate) fn fill(template: &str, event: &Event, about: &Circumstances<'_>) -> Value {
+pub(crate) fn fill(template: &str, event: &Event, about: &Circumstances<'_>) -> String {
     let mut out = String::with_capacity(template.len());
     let mut quoted = false;
     for part in parts(template) {
@@ -114,7 +116,10 @@ pub(crate) fn fill(template: &str, event: &Event, about: &Circumstances<'_>) -> 
             },
         }
     }
-    serde_json::from_str(&out).unwrap_or(Value::String(out))
+    match serde_json::from_str::<serde::de::IgnoredAny>(&out) {
+        Ok(_) => out,
+        Err(_) => Value::String(out).to_string(),
+    }
 }
 
 /// Whether a place behind `text` is inside a JSON text, if the place before it was (`quoted`) or was not.
@@ -144,9 +149,17 @@ mod tests {
 
     use super::{Circumstances, Event, fill};
 
+    fn queued(event: Value) -> Event {
+        Event::of_queue(event.to_string())
+    }
+
+    fn filled(template: &str, event: &Event, about: &Circumstances<'_>) -> Value {
+        serde_json::from_str(&fill(template, event, about)).unwrap()
+    }
+
     fn check(template: &str, expect: Value) {
         let body = r#"{"name":"O\"Hara","n":1.5,"list":[{"x":1},{"x":2}],"o":{"a":"b"}}"#;
-        let event = Event::of_source(json!({ "messageId": "m1", "body": body, "attributes": { "SenderId": "me" } }));
+        let event = queued(json!({ "messageId": "m1", "body": body, "attributes": { "SenderId": "me" } }));
         let about = Circumstances {
             pipe_arn: "arn:pipe",
             pipe_name: "p",
@@ -155,7 +168,7 @@ mod tests {
             target_arn: "arn:target",
             ingested: Timestamp::EPOCH,
         };
-        assert_eq!(fill(template, &event, &about), expect, "{template}");
+        assert_eq!(filled(template, &event, &about), expect, "{template}");
     }
 
     #[test]
@@ -189,7 +202,7 @@ mod tests {
 
     #[test]
     fn events_come_raw_or_with_their_body_decoded() {
-        let event = Event::of_source(json!({ "body": r#"{"a":1}"# }));
+        let event = queued(json!({ "body": r#"{"a":1}"# }));
         let about = Circumstances {
             pipe_arn: "",
             pipe_name: "",
@@ -198,13 +211,13 @@ mod tests {
             target_arn: "",
             ingested: Timestamp::EPOCH,
         };
-        assert_eq!(fill("<aws.pipes.event>", &event, &about), json!({ "body": r#"{"a":1}"# }));
-        assert_eq!(fill("<aws.pipes.event.json>", &event, &about), json!({ "body": { "a": 1 } }));
-        let text = Event::of_source(json!({ "body": "no json" }));
-        assert_eq!(fill("<$.body>", &text, &about), json!("no json"));
-        let number = Event::of_source(json!({ "body": "12" }));
-        assert_eq!(fill(r#"{"b": <$.body>}"#, &number, &about), json!({ "b": "12" }));
-        let enriched = Event::of_enrichment(json!({ "body": r#"{"a":1}"# }));
-        assert_eq!(fill("<$.body>", &enriched, &about), json!(r#"{"a":1}"#));
+        assert_eq!(filled("<aws.pipes.event>", &event, &about), json!({ "body": r#"{"a":1}"# }));
+        assert_eq!(filled("<aws.pipes.event.json>", &event, &about), json!({ "body": { "a": 1 } }));
+        let text = queued(json!({ "body": "no json" }));
+        assert_eq!(filled("<$.body>", &text, &about), json!("no json"));
+        let number = queued(json!({ "body": "12" }));
+        assert_eq!(filled(r#"{"b": <$.body>}"#, &number, &about), json!({ "b": "12" }));
+        let enriched = Event::of(json!({ "body": r#"{"a":1}"# }).to_string());
+        assert_eq!(filled("<$.body>", &enriched, &about), json!(r#"{"a":1}"#));
     }
 }
