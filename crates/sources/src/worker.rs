@@ -222,17 +222,18 @@ impl<C: Consumer> Worker<C> {
             }
             Hold::Renewed => {
                 // Half of its time is left when it begins anew, so that a slow commit does not show the batch.
-                let half = (lasts / 2).max(RENEWED_AFTER_MIN);
-                let mut renewal = until.map_or(duty.env.now() + half, |until| until - lasts / 2);
+                let renewal = |until: Timestamp| (until - lasts / 2).max(duty.env.now() + RENEWED_AFTER_MIN);
+                let mut next = until.map_or(duty.env.now() + lasts / 2, renewal);
                 tokio::pin!(delivery);
                 loop {
                     tokio::select! {
                         biased;
                         delivered = &mut delivery => return Ok(delivered),
-                        () = duty.env.sleep_until(renewal) => {}
+                        () = duty.env.sleep_until(next) => {}
                     }
-                    *hidden_until = Some(self.hide(call, taken, lasts).await);
-                    renewal = duty.env.now() + half;
+                    let until = self.hide(call, taken, lasts).await;
+                    *hidden_until = Some(until);
+                    next = renewal(until);
                 }
             }
         }
