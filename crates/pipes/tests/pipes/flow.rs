@@ -142,6 +142,26 @@ async fn records_come_in_order_and_are_given_up_after_their_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_counted_across_a_restart() {
+    let mut world = World::new().await;
+    world.around.answers.lock().extend([Does::Fails, Does::Fails, Does::Fails]);
+    world.change(1);
+    let letters = json!({ "Arn": arn("sqs", "dead") });
+    let settings = following(json!({ "MaximumRetryAttempts": 2, "DeadLetterConfig": letters }));
+    world.pipe(&stream(), &function(), settings).await;
+    world.at_once("a first attempt", |around| around.invoked.lock().len() == 1).await;
+    world.restart().await;
+    // What comes behind it has not been tried yet.
+    world.change(2);
+    world.until("a letter", SECOND, |around| !around.letters.lock().is_empty()).await;
+    world.until("the next record", SECOND, |around| around.invoked.lock().len() == 4).await;
+    let invoked = world.around.invoked.lock();
+    let ids: Vec<_> = invoked.iter().map(|events| events[0]["eventID"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["e1", "e1", "e1", "e2"]);
+    assert_eq!(world.around.letters.lock()[0]["DDBStreamBatchInfo"]["batchSize"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_are_given_up_for_their_age() {
     let world = World::new().await;
     world.around.answers.lock().extend((0..1_000).map(|_| Does::Fails));

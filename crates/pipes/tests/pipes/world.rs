@@ -34,6 +34,10 @@ pub(crate) fn arn(service: &str, resource: &str) -> String {
 
 pub(crate) struct World {
     pub(crate) api: Api<Pipes>,
+    pipes: Arc<Pipes>,
+    db: Db,
+    ports: PipesPorts,
+    owner: Owner,
     pub(crate) around: Arc<Around>,
     pub(crate) clock: ManualClock,
     pub(crate) env: Env,
@@ -104,9 +108,17 @@ impl World {
             logs: around.clone(),
             delivery,
         };
-        let pipes = Pipes::open(db, env.clone(), ports);
-        pipes.start(around.clone(), around.clone(), owner).await.unwrap();
-        World { api: api(pipes), around, clock, env }
+        let pipes = Pipes::open(db.clone(), env.clone(), ports.clone());
+        pipes.start(around.clone(), around.clone(), owner.clone()).await.unwrap();
+        World { api: api(pipes.clone()), pipes, db, ports, owner, around, clock, env }
+    }
+
+    /// The program ends and begins anew.
+    pub(crate) async fn restart(&mut self) {
+        self.pipes.drain().await;
+        let pipes = Pipes::open(self.db.clone(), self.env.clone(), self.ports.clone());
+        pipes.start(self.around.clone(), self.around.clone(), self.owner.clone()).await.unwrap();
+        (self.api, self.pipes) = (api(pipes.clone()), pipes);
     }
 
     fn call(&self) -> Call {

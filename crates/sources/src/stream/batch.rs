@@ -1,7 +1,10 @@
 //! What follows from a delivery of a part of a batch: decided without doing anything.
 
+use std::collections::VecDeque;
+
 use cauce_core::ports::ChangeRecord;
 
+use super::position::Retried;
 use super::settings::StreamSettings;
 
 /// Records that are delivered together; none for the end of a window.
@@ -17,6 +20,23 @@ pub(super) struct Piece {
 impl Piece {
     pub(super) fn new(records: Vec<ChangeRecord>) -> Piece {
         Piece { records, failures: 0, deliveries: 0 }
+    }
+
+    /// The records that have failed before, counted from the first, and those behind them, if there are any.
+    pub(super) fn resumed(mut records: Vec<ChangeRecord>, retried: Option<Retried>) -> VecDeque<Piece> {
+        let Some(Retried { records: tried, failures }) = retried else { return [Piece::new(records)].into() };
+        let behind = records.split_off(tried.min(records.len()));
+        let mut pieces = VecDeque::from([Piece { records, failures, deliveries: failures }]);
+        if !behind.is_empty() {
+            pieces.push_back(Piece::new(behind));
+        }
+        pieces
+    }
+
+    /// What is to be remembered of it while it waits to be tried again.
+    pub(super) fn retried(&self) -> Option<Retried> {
+        let records = self.records.len();
+        (self.failures > 0 && records > 0).then_some(Retried { records, failures: self.failures })
     }
 
     /// Two halves, each of which has failed as often.
@@ -52,7 +72,7 @@ mod tests {
     use cauce_core::Timestamp;
     use cauce_core::ports::ChangeRecord;
 
-    use super::{Next, Piece, after_failure};
+    use super::{Next, Piece, Retried, after_failure};
     use crate::stream::StreamSettings;
 
     fn records(count: u64) -> Vec<ChangeRecord> {
@@ -91,6 +111,17 @@ mod tests {
         check(4, 0, 0, (true, Some(0)), Next::Halve);
         check(4, 0, 2, (true, Some(1)), Next::Again { from: 2 });
         check(1, 0, 0, (true, Some(0)), Next::GiveUp { from: 0 });
+    }
+
+    #[test]
+    fn what_has_failed_goes_on_where_it_was() {
+        let [whole] = &mut <[Piece; 1]>::try_from(Vec::from(Piece::resumed(records(3), None))).unwrap();
+        assert_eq!((whole.records.len(), whole.retried()), (3, None));
+        let retried = Retried { records: 2, failures: 4 };
+        let pieces = Vec::from(Piece::resumed(records(3), Some(retried)));
+        assert_eq!((pieces[0].retried(), pieces[1].retried()), (Some(retried), None));
+        assert_eq!([pieces[0].records.clone(), pieces[1].records.clone()].concat(), records(3));
+        assert_eq!(Piece::resumed(records(1), Some(retried))[0].retried(), Some(Retried { records: 1, failures: 4 }));
     }
 
     #[test]

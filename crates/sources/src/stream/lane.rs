@@ -238,7 +238,10 @@ impl<C: Consumer> Lane<C> {
     async fn work_off(&mut self) {
         self.bytes = 0;
         self.last = None;
-        let mut pieces = VecDeque::from([Piece::new(std::mem::take(&mut self.batch))]);
+        // What has failed before the program ended goes on where it was.
+        let records = std::mem::take(&mut self.batch);
+        let same = records.first().is_some_and(|first| first.position == self.position.after + 1);
+        let mut pieces = Piece::resumed(records, self.position.retried.take().filter(|_| same));
         while let Some(mut piece) = pieces.pop_front() {
             if !self.give_up_old(&mut piece, pieces.front()).await || self.duty().crew.is_stopped() {
                 return;
@@ -279,7 +282,8 @@ impl<C: Consumer> Lane<C> {
             Next::Again { from } => {
                 piece.records.drain(..from);
                 piece.failures = piece.failures.saturating_add(1);
-                if from > 0 && !self.settle(Some(&piece), None).await {
+                // Stored each time: how often it was tried must not begin anew with the program.
+                if !self.settle(Some(&piece), None).await {
                     return false;
                 }
                 self.post.duty.pause(&mut self.pause).await;
@@ -339,7 +343,8 @@ impl<C: Consumer> Lane<C> {
     async fn settle(&mut self, behind: Option<&Piece>, effect: Option<Effect>) -> bool {
         let next = behind.and_then(|piece| piece.records.first()).or(self.batch.first()).or(self.rest.front());
         let after = next.map_or(self.read, |next| next.position.saturating_sub(1));
-        let position = Position { after, window: self.window.clone(), ..self.position.clone() };
+        let retried = behind.and_then(Piece::retried);
+        let position = Position { after, window: self.window.clone(), retried, ..self.position.clone() };
         let post = Arc::clone(&self.post);
         let duty = &post.duty;
         loop {
@@ -353,7 +358,8 @@ impl<C: Consumer> Lane<C> {
             });
             match stored.await {
                 Ok(()) => {
-                    self.position = position;
+                    // Who works on it knows how often it has failed.
+                    self.position = Position { retried: None, ..position };
                     self.passed_by = 0;
                     return true;
                 }

@@ -18,6 +18,6 @@ mod window;
 
 pub use discard::{BatchInfo, Discard, Why};
 pub use foreman::{StreamPost, begin};
-pub use position::{Position, first_positions};
+pub use position::{Position, Retried, first_positions};
 pub use settings::StreamSettings;
 pub use window::Window;

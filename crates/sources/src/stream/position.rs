@@ -27,6 +27,18 @@ pub struct Position {
     /// The tumbling window that is open.
     #[serde(default)]
     pub window: Option<Window>,
+    /// What has failed of what comes next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Retried>,
+}
+
+/// Records that were tried together, and have failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// How many there are.
+    pub records: usize,
+    /// How often they have failed.
+    pub failures: u32,
 }
 
 impl Record for Position {
@@ -43,6 +55,7 @@ pub fn first_positions(facts: &StreamFacts, latest: bool, lanes: u16) -> Vec<Pos
         lanes,
         after: if latest { *last } else { 0 },
         window: None,
+        retried: None,
     };
     shards.flat_map(|of_shard| (0..lanes).map(move |n| lane(of_shard, n))).collect()
 }
@@ -58,8 +71,9 @@ fn relaned(found: Vec<Position>, lanes: u16) -> Vec<Position> {
         let known = lowest.entry(position.shard).or_insert_with(|| position.clone());
         known.after = known.after.min(position.after);
     }
-    let of_shard =
-        |known: Position| (0..lanes).map(move |lane| Position { lane, lanes, window: None, ..known.clone() });
+    let of_shard = |known: Position| {
+        (0..lanes).map(move |lane| Position { lane, lanes, window: None, retried: None, ..known.clone() })
+    };
     lowest.into_values().flat_map(of_shard).collect()
 }
 
