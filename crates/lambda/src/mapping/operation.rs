@@ -422,7 +422,12 @@ impl Lambda {
             Ok(record)
         };
         let wanted = change(before.clone())?;
-        self.check_mapping(&call, &function, &wanted).await?;
+        if wanted.enabled || wanted.stream.is_none() {
+            self.check_mapping(&call, &function, &wanted).await?;
+        } else {
+            // A stream that is gone must not keep its mapping from being switched off; it is looked at when it is switched on.
+            self.mapped_function(&function).await?;
+        }
         let record = self
             .db
             .transact(async |tx| {
