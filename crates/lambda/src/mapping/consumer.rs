@@ -156,6 +156,10 @@ impl Consumer for MappedFunction {
             trace: call.trace.header(),
             client_context: None,
         };
+        let last = batch.entries.last().filter(|_| of_stream);
+        if let (Some(last), Some(meters)) = (last, lambda.meters_of(self.record.function.as_str())) {
+            meters.followed(began.since(last.at));
+        }
         match lambda.run(&deployment, work, LogWish { tail: false, written: of_stream }).await {
             Ok((plan, flown)) => {
                 let kind = if flown.error.is_some() { flown.error_kind.as_str() } else { "" };
