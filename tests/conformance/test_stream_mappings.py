@@ -114,6 +114,24 @@ def test_a_mapping_begins_where_it_is_told(mapped):
     assert sum(mapped.seen(latest, 1), []) == [3]
 
 
+def test_the_age_of_what_is_read_is_measured(mapped):
+    (table, arn), function = mapped.table(), mapped.function("print")
+    mapped.map(function, arn)
+    mapped.put(table, "a", n=1)
+    mapped.seen(function, 1)
+    ages = lambda: mapped.server.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="IteratorAge",
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=0,
+        EndTime=4_000_000_000,
+        Period=86_400 * 365,
+        Statistics=["SampleCount", "Minimum"],
+    )["Datapoints"]
+    (point,) = until(ages, "an age")
+    assert point["SampleCount"] == 1 and point["Minimum"] >= 0
+
+
 def test_batches_have_their_size_and_their_window(mapped):
     table, arn = mapped.table(**ONE_SHARD)
     for n in range(7):

@@ -12,7 +12,7 @@ use crate::run::cargo;
 const FILE_LINES_MAX: usize = 700;
 
 /// The service crates: none may depend on another.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "apigateway",
     "cloudformation",
     "cloudwatch",
@@ -20,6 +20,7 @@ const SERVICES: [&str; 12] = [
     "eventbridge",
     "iam",
     "lambda",
+    "pipes",
     "s3",
     "secretsmanager",
     "sns",

@@ -18,6 +18,7 @@ use cauce_eventbridge::scheduler::{self, Scheduler, UniversalTarget};
 use cauce_eventbridge::{BusTarget, EventBridge};
 use cauce_iam::{Iam, IamOptions};
 use cauce_lambda::{Lambda, LambdaOptions, LambdaPorts, Launcher};
+use cauce_pipes::{Pipes, PipesPorts};
 use cauce_s3::{S3, S3Options};
 use cauce_secretsmanager::SecretsManager;
 use cauce_sns::{Site, Sns, SnsOptions, SnsTarget};
@@ -52,6 +53,7 @@ pub(crate) struct Server {
     workers: Vec<JoinHandle<()>>,
     delivery: Delivery,
     lambda: Arc<Lambda>,
+    pipes: Arc<Pipes>,
     metrics: Arc<Metrics>,
     owner: Owner,
 }
@@ -128,6 +130,14 @@ impl Server {
             logs: logs.clone(),
         };
         let gateway = ApiGateway::open(db.clone(), env.clone(), gateway_ports);
+        let pipes_ports = PipesPorts {
+            identity: identity.clone(),
+            functions: lambda.clone(),
+            services: services.clone(),
+            logs: logs.clone(),
+            delivery: delivery.clone(),
+        };
+        let pipes = Pipes::open(db.clone(), env.clone(), pipes_ports);
         let sqs = Sqs::open(SqsOptions::default(), db.clone(), env.clone(), owner.clone(), identity.clone());
         delivery.register("sqs", Arc::new(QueueTarget::new(sqs.clone())));
         let meters: Arc<dyn ports::Metrics> = metrics.clone();
@@ -138,6 +148,7 @@ impl Server {
         sqs.measure(meters.clone());
         gateway.measure(meters.clone());
         tables.measure(&meters);
+        pipes.measure(&meters);
         let queues: Arc<dyn ports::Queues> = Arc::new(QueuePoller::new(sqs.clone()));
 
         let types = [
@@ -153,6 +164,7 @@ impl Server {
             cauce_secretsmanager::resource_types(&secrets),
             cauce_ssm::resource_types(&parameters),
             cauce_apigateway::resource_types(&gateway),
+            cauce_pipes::resource_types(&pipes),
         ];
         let ports = Ports {
             objects: s3.clone(),
@@ -179,6 +191,7 @@ impl Server {
             .api(cauce_ssm::api(parameters))
             .api(cauce_apigateway::api(gateway.clone()))
             .api(cauce_sqs::api(sqs.clone()))
+            .api(cauce_pipes::api(pipes.clone()))
             .api(cauce_cloudformation::api(stacks.clone()))
             .raw(Arc::new(Gateway::new(gateway)))
             .raw(Arc::new(Site::new(sns.clone())))
@@ -190,7 +203,9 @@ impl Server {
         delivery.start().await?;
         stacks.resume().await?;
         cauce_sqs::resume_moves(&sqs).await?;
-        lambda.start_mappings(queues, Arc::new(StreamFeed::new(tables.clone())), owner.clone()).await?;
+        let streams: Arc<dyn ports::Streams> = Arc::new(StreamFeed::new(tables.clone()));
+        lambda.start_mappings(queues.clone(), streams.clone(), owner.clone()).await?;
+        pipes.start(queues, streams, owner.clone()).await?;
         let workers = vec![
             tokio::spawn(renew(owner.clone())),
             tokio::spawn(cauce_eventbridge::run_schedules(events)),
@@ -206,7 +221,7 @@ impl Server {
             tokio::spawn(metrics.clone().flusher(stopped(&stop))),
         ];
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));
-        Ok(Server { address, stop, front, workers, delivery, lambda, metrics, owner })
+        Ok(Server { address, stop, front, workers, delivery, lambda, pipes, metrics, owner })
     }
 
     /// Where it is reached: by address, since clients resolve `localhost` differently.
@@ -230,6 +245,10 @@ impl Server {
         self.stop.send_replace(true);
         self.front.await??;
         self.delivery.stop();
+        // What they have under way may still need functions.
+        if tokio::time::timeout(DRAIN_MAX, self.pipes.drain()).await.is_err() {
+            tracing::warn!("pipes still work after {} s; their batches come again", DRAIN_MAX.as_secs());
+        }
         if tokio::time::timeout(DRAIN_MAX, self.lambda.drain()).await.is_err() {
             tracing::warn!("functions still work after {} s; ending them", DRAIN_MAX.as_secs());
         }

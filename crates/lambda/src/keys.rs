@@ -102,16 +102,8 @@ pub(crate) fn mapped(account: Account, region: &Region, source: &Arn, function: 
     Key::new(MAPPED).u64(account.number()).str(region.as_str()).str(source.as_str()).str(function.as_str()).build()
 }
 
-/// The lanes of a mapping.
-pub(crate) fn positions(key: &MappingKey) -> Range {
-    positions_of(key).prefix_range()
-}
-
-pub(crate) fn position(key: &MappingKey, shard: u16, lane: u16) -> Bytes {
-    positions_of(key).u16(shard).u16(lane).build()
-}
-
-fn positions_of(key: &MappingKey) -> Key {
+/// Where the lanes of a mapping stand; the shard and the lane are added.
+pub(crate) fn positions(key: &MappingKey) -> Key {
     Key::new(POSITION).u64(key.account.number()).str(key.region.as_str()).str(&key.uuid)
 }
 

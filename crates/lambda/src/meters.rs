@@ -32,6 +32,7 @@ pub(crate) struct FunctionMeters {
     concurrent: Levels,
     events_received: Levels,
     events_dropped: Levels,
+    iterator_age_ms: Levels,
 }
 
 impl FunctionMeters {
@@ -55,6 +56,11 @@ impl FunctionMeters {
     /// An event was taken for later.
     pub(crate) fn received(&self) {
         self.events_received.record(1.0);
+    }
+
+    /// A batch of a stream was sent whose last record is so old.
+    pub(crate) fn followed(&self, age: Duration) {
+        self.iterator_age_ms.record(age.as_secs_f64() * 1_000.0);
     }
 
     /// An event was given up.
@@ -82,6 +88,7 @@ impl Lambda {
                 concurrent: levels("ConcurrentExecutions", "Count"),
                 events_received: levels("AsyncEventsReceived", "Count"),
                 events_dropped: levels("AsyncEventsDropped", "Count"),
+                iterator_age_ms: levels("IteratorAge", "Milliseconds"),
             }
         });
         if self.meters.set(sets).is_err() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cauce_core::ports::{Identity, Logs, Objects};
 use cauce_core::{Env, ServiceError};
 use cauce_delivery::Delivery;
+use cauce_sources::Crews;
 use cauce_store::{Bytes, Db, RangeReq, RowCodec, StoreError, Tx, decode_row};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use crate::asynchronous::Answers;
 use crate::error::Error;
 use crate::fleet::{Fleet, FleetLimits};
 use crate::keys;
-use crate::mapping::{Crews, Sources};
+use crate::mapping::{MappingKey, Sources};
 use crate::meters::Meters;
 use crate::model::{AliasRecord, Deployment, EventInvokeRecord, FunctionRecord, PolicyRecord, VersionRecord};
 use crate::name::{FunctionName, FunctionRef, LATEST};
@@ -90,7 +91,7 @@ pub struct Lambda {
     /// What functions answered to asynchronous invocations, until that is recorded.
     pub(crate) answers: Answers,
     /// Who works for event source mappings.
-    pub(crate) crews: Crews,
+    pub(crate) crews: Crews<MappingKey>,
     pub(crate) meters: Meters,
     /// Where their batches come from, once [`Lambda::start_mappings`] has said so.
     pub(crate) sources: OnceLock<Sources>,

@@ -7,18 +7,17 @@ use std::time::Duration;
 
 use cauce_core::ports::{Access, Queues, StreamFacts, Streams, Verdict};
 use cauce_core::{Arn, Call, ServiceError, Trace};
+use cauce_sources::stream::{Position, StreamPost, first_positions};
+use cauce_sources::{Activity, Crew, Duty, FILTERS_MAX, FilterError, Filters, Intake, Post, QueueSource};
 use cauce_store::{KeyError, Owner, Tx};
 use serde::Serialize;
 
-use super::crew::{Activity, Crew};
-use super::duty::{Duty, SERVICE};
-use super::filter::Filters;
+use super::consumer::{EVENT_FRAME_BYTES, MappedFunction, SERVICE};
 use super::input::{BATCH_WITHOUT_WINDOW_MAX, CreateMapping, ListMappings, MappingId, UpdateMapping};
-use super::queue::QueueSource;
 use super::record::{MappingKey, MappingRecord, REPORT_FAILURES, Shown};
-use super::stream::{self, Position, StreamPost, StreamSettings, first_positions};
-use super::worker::{self, Post};
+use super::stream;
 use crate::error::Error;
+use crate::invoke::PAYLOAD_BYTES_MAX;
 use crate::keys;
 use crate::model::{Configuration, FunctionRecord};
 use crate::name::FunctionRef;
@@ -86,6 +85,16 @@ fn source_arn(text: Option<&str>) -> Result<Arn, Error> {
     }
 }
 
+/// What is wrong with filters, in Lambda's words.
+fn bad_filters(error: FilterError) -> Error {
+    match error {
+        FilterError::TooMany(count) => {
+            invalid(format!("The number of filters ({count}) exceeds the limit of {FILTERS_MAX}."))
+        }
+        FilterError::Invalid => invalid("Invalid filter pattern definition."),
+    }
+}
+
 impl MappingRecord {
     /// Takes over what a request says.
     fn apply(&mut self, input: &CreateMapping) -> Result<(), Error> {
@@ -99,7 +108,7 @@ impl MappingRecord {
             self.report_failures = types.iter().any(|kind| kind == REPORT_FAILURES);
         }
         if let Some(filters) = input.filters() {
-            Filters::parse(&filters)?;
+            Filters::parse(&filters).map_err(bad_filters)?;
             self.filters = filters;
         }
         if let Some(scaling) = input.scaling_config {
@@ -108,7 +117,7 @@ impl MappingRecord {
         if let Some(enabled) = input.enabled {
             self.enabled = enabled;
         }
-        self.stream.as_mut().map_or(Ok(()), |stream| stream.apply(input))
+        self.stream.as_mut().map_or(Ok(()), |settings| stream::apply(settings, input))
     }
 
     /// Refuses combinations that cannot be.
@@ -160,19 +169,34 @@ impl Lambda {
         let Some(sources) = self.sources.get() else { return Ok(()) };
         let Some(owned) = sources.owner.owned_for(key.uuid.as_bytes()) else { return Ok(()) };
         let Some(function) = FunctionRef::from_arn(&record.function) else { return Ok(()) };
-        let filters = Filters::parse(&record.filters)?;
+        let filters = Filters::parse(&record.filters).map_err(bad_filters)?;
         let (filtered, source, stream) = (!record.filters.is_empty(), record.source.clone(), record.stream.clone());
         let crew = Crew::new(if stream.is_some() { 1 } else { record.concurrency_max.unwrap_or(WORKERS_MAX) });
-        self.crews.begin(key, Arc::clone(&crew));
-        let duty = Duty { lambda: Arc::clone(self), key: key.clone(), record, function, filters, crew };
+        let before = self.crews.begin(key, Arc::clone(&crew));
+        let intake = Intake {
+            entries_max: record.batch_size,
+            window: Duration::from_secs(u64::from(record.window_s)),
+            bytes_max: PAYLOAD_BYTES_MAX - EVENT_FRAME_BYTES,
+        };
+        let duty = Duty {
+            name: key.uuid.clone(),
+            db: self.db.clone(),
+            env: self.env.clone(),
+            delivery: self.ports.delivery.clone(),
+            consumer: Arc::new(MappedFunction { lambda: Arc::clone(self), key: key.clone(), record, function }),
+            intake,
+            filters,
+            crew,
+        };
         match stream {
             Some(settings) => {
                 let streams = Arc::clone(&sources.streams);
-                stream::begin(Arc::new(StreamPost { duty, settings, streams, owned }));
+                let post = StreamPost { duty, settings, streams, stream: source, owned, before };
+                cauce_sources::stream::begin(Arc::new(post));
             }
             None => {
                 let source = QueueSource::new(Arc::clone(&sources.queues), source, self.env.clone(), filtered);
-                worker::begin(Arc::new(Post { duty, source: Box::new(source) }));
+                cauce_sources::begin(Arc::new(Post { duty, source: Box::new(source) }));
             }
         }
         Ok(())
@@ -274,7 +298,7 @@ impl Lambda {
         let of_stream = source.service() == "dynamodb";
         input.refuse_foreign(of_stream)?;
         let reference = FunctionRef::resolve(call, &input.function_name, None)?;
-        let stream = of_stream.then(|| StreamSettings::new(&input, &source)).transpose()?;
+        let stream = of_stream.then(|| stream::settings(&input, &source)).transpose()?;
         let mut record = MappingRecord {
             function: reference.arn(),
             source,
@@ -300,7 +324,8 @@ impl Lambda {
                 self.claim_pair(&tx, &key, &record).await?;
                 // A mapping of this id may be there already: what a stack repeats after a crash goes on where it was.
                 if tx.get(&keys::mapping(&key)).await?.is_none() {
-                    positions.iter().try_for_each(|position: &Position| position.put(&tx, &key))?;
+                    let under = keys::positions(&key);
+                    positions.iter().try_for_each(|position: &Position| position.put(&tx, &under))?;
                 }
                 Ok::<_, Error>(tx.set_record(keys::mapping(&key), &record)?)
             })
@@ -397,7 +422,12 @@ impl Lambda {
             Ok(record)
         };
         let wanted = change(before.clone())?;
-        self.check_mapping(&call, &function, &wanted).await?;
+        if wanted.enabled || wanted.stream.is_none() {
+            self.check_mapping(&call, &function, &wanted).await?;
+        } else {
+            // A stream that is gone must not keep its mapping from being switched off; it is looked at when it is switched on.
+            self.mapped_function(&function).await?;
+        }
         let record = self
             .db
             .transact(async |tx| {
@@ -459,7 +489,7 @@ impl Lambda {
                 if let Some(record) = found.filter(|record| record.deleting) {
                     tx.clear(keys::mapped(key.account, &key.region, &record.source, &record.function));
                     tx.clear(keys::mapping(key));
-                    tx.clear_range(keys::positions(key));
+                    tx.clear_range(keys::positions(key).prefix_range());
                 }
                 Ok::<_, Error>(())
             })

@@ -3,15 +3,28 @@
 use std::collections::BTreeMap;
 
 use cauce_core::{Account, Arn, Region, Timestamp};
+use cauce_sources::Outcome;
+use cauce_sources::stream::StreamSettings;
 use cauce_store::Record;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Filter, FilterCriteria, ScalingConfig};
-use super::stream::StreamSettings;
+
 use crate::event_invoke::DestinationConfig;
 
 /// The answer of functions that say which messages they could not process.
 pub(super) const REPORT_FAILURES: &str = "ReportBatchItemFailures";
+
+/// How the last batch went, as a mapping says it.
+fn last_result(outcome: Option<Outcome>) -> String {
+    match outcome {
+        None => "No records processed".to_owned(),
+        Some(Outcome::Worked) => "OK".to_owned(),
+        Some(Outcome::Failed) => "PROBLEM: Function call failed".to_owned(),
+        Some(Outcome::Throttled) => "PROBLEM: Function is throttled".to_owned(),
+        Some(Outcome::Problem(problem)) => format!("PROBLEM: {problem}"),
+    }
+}
 
 /// A mapping, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,7 +120,7 @@ impl StreamShown {
 
 impl MappingRecord {
     /// As the API shows it.
-    pub(crate) fn shown(&self, key: &MappingKey, state: &'static str, last_result: String) -> Shown {
+    pub(crate) fn shown(&self, key: &MappingKey, state: &'static str, outcome: Option<Outcome>) -> Shown {
         let filters: Vec<Filter> = self.filters.iter().map(|f| Filter { pattern: Some(f.clone()) }).collect();
         Shown {
             uuid: key.uuid.clone(),
@@ -117,7 +130,7 @@ impl MappingRecord {
             event_source_mapping_arn: key.arn(),
             function_arn: self.function.clone(),
             last_modified: self.modified,
-            last_processing_result: last_result,
+            last_processing_result: last_result(outcome),
             state,
             state_transition_reason: if self.stream.is_some() { "User action" } else { "USER_INITIATED" },
             function_response_types: if self.report_failures { vec![REPORT_FAILURES] } else { Vec::new() },

@@ -357,3 +357,21 @@ async fn mappings_have_tags_of_their_own() {
     let nobody = "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:nobody";
     assert_eq!(world.refused("ListTags", json!({ "Resource": nobody })).await.0, "ResourceNotFoundException");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_whose_stream_is_gone_can_be_switched_off() {
+    let world = World::new().await;
+    world.create("f", json!({})).await;
+    let source = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-01-01T00:00:00.000";
+    let input = json!({ "FunctionName": "f", "EventSourceArn": source, "StartingPosition": "LATEST" });
+    let uuid = world.json("CreateEventSourceMapping", input).await.unwrap()["UUID"].as_str().unwrap().to_owned();
+    world.stream.gone.store(true, std::sync::atomic::Ordering::SeqCst);
+    let update = async |enabled: bool| {
+        world.json("UpdateEventSourceMapping", json!({ "UUID": uuid, "Enabled": enabled, "BatchSize": 7 })).await
+    };
+    assert_eq!(update(false).await.unwrap()["State"], "Disabling");
+    world.until_state(&uuid, "Disabled").await;
+    assert_eq!(world.mapping(&uuid).await["BatchSize"], 7);
+    let refused = update(true).await.unwrap_err();
+    assert!(refused.message().starts_with("Stream not found: "), "{refused:?}");
+}

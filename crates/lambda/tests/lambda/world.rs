@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(crate) struct World {
     pub(crate) queue: Arc<Queue>,
     /// The queues that mappings poll.
     pub(crate) queues: Arc<MemoryQueues>,
+    pub(crate) stream: Arc<QuietStream>,
     pub(crate) db: Db,
     pub(crate) env: Env,
     pub(crate) clock: Option<ManualClock>,
@@ -66,17 +68,32 @@ impl Default for Setup {
     }
 }
 
-/// Mappings of streams are tested with real tables.
-struct NoStreams;
+/// A stream on which nothing ever happens, until it is gone. What is in streams is tested with real tables.
+pub(crate) struct QuietStream {
+    env: Env,
+    pub(crate) gone: AtomicBool,
+}
+
+impl QuietStream {
+    fn look(&self) -> Result<(), ServiceError> {
+        match self.gone.load(Ordering::SeqCst) {
+            true => Err(ServiceError::new(400, "ResourceNotFoundException", "no such stream")),
+            false => Ok(()),
+        }
+    }
+}
 
 #[async_trait]
-impl Streams for NoStreams {
+impl Streams for QuietStream {
     async fn facts(&self, _: &Call, _: &Arn) -> Result<StreamFacts, ServiceError> {
-        Err(ServiceError::new(400, "ResourceNotFoundException", "no streams here"))
+        self.look()?;
+        Ok(StreamFacts { shards: vec!["shard".to_owned()], latest: vec![0] })
     }
 
-    async fn read(&self, _: &Call, _: StreamRead) -> Result<StreamPage, ServiceError> {
-        Err(ServiceError::new(400, "ResourceNotFoundException", "no streams here"))
+    async fn read(&self, _: &Call, read: StreamRead) -> Result<StreamPage, ServiceError> {
+        self.look()?;
+        self.env.sleep(read.wait).await;
+        Ok(StreamPage::default())
     }
 }
 
@@ -121,9 +138,10 @@ impl World {
         delivery.register("sqs", Arc::clone(&queue) as Arc<dyn Target>);
         delivery.start().await.unwrap();
         let queues = Arc::new(MemoryQueues::new(env.clone()));
-        lambda.start_mappings(Arc::clone(&queues) as Arc<dyn Queues>, Arc::new(NoStreams), owner).await.unwrap();
+        let stream = Arc::new(QuietStream { env: env.clone(), gone: AtomicBool::new(false) });
+        lambda.start_mappings(queues.clone(), stream.clone(), owner).await.unwrap();
         let api = api(Arc::clone(&lambda));
-        World { lambda, api, identity, logs, objects, delivery, queue, queues, db, env, clock, dir }
+        World { lambda, api, identity, logs, objects, delivery, queue, queues, stream, db, env, clock, dir }
     }
 
     /// A call of the account's owner.

@@ -1,4 +1,4 @@
-//! What a mapping takes batches from.
+//! What batches are taken from.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use cauce_core::{Call, ServiceError, Timestamp};
 
 /// One thing that was taken and is not settled yet.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Taken {
-    /// By what a function names it in its answer.
-    pub(crate) id: String,
+pub struct Taken {
+    /// By what consumers name it in their answers.
+    pub id: String,
     /// By what the source knows this taking of it.
-    pub(crate) handle: String,
+    pub handle: String,
     /// The JSON of its record in the event.
-    pub(crate) record: String,
+    pub record: String,
     /// The JSON that filters see, where there are filters.
-    pub(crate) filtered: Option<String>,
+    pub filtered: Option<String>,
     /// The tracing header that it came with.
-    pub(crate) trace: Option<String>,
+    pub trace: Option<String>,
     /// When it was taken.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
 }
 
 /// Gives out things, each to one taker at a time, and shows again what was not settled in time.
 ///
-/// The caller is the session of the function's role; the source asks whether it may.
+/// The caller is who the consumer acts as; the source asks whether it may. Errors are the source's own.
 #[async_trait]
-pub(crate) trait Source: Send + Sync {
+pub trait Source: Send + Sync + 'static {
     /// How long what is taken stays hidden from others.
     async fn hidden_for(&self, call: &Call) -> Result<Duration, ServiceError>;
 

@@ -1,23 +1,32 @@
-//! Who works for a mapping: how many, and until when.
+//! Who works for a consumer: how many, and until when.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::record::MappingKey;
+/// How the last batch went, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The consumer has worked.
+    Worked,
+    /// It has failed.
+    Failed,
+    /// It has no room.
+    Throttled,
+    /// Nothing could be taken, or nothing be done with it.
+    Problem(String),
+}
 
-/// What a mapping says before its first batch.
-const NOTHING_YET: &str = "No records processed";
-
-/// The workers of one mapping under one set of settings.
-pub(crate) struct Crew {
+/// The workers of one consumer under one set of settings.
+pub struct Crew {
     /// How many may work at once.
     max: usize,
     count: watch::Sender<Count>,
     stop: watch::Sender<bool>,
-    result: Mutex<String>,
+    outcome: Mutex<Option<Outcome>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +37,13 @@ struct Count {
 }
 
 impl Crew {
-    /// A crew of one, which waits.
-    pub(crate) fn new(max: usize) -> Arc<Crew> {
+    /// A crew of one, which waits, and of at most `max`.
+    pub fn new(max: usize) -> Arc<Crew> {
         Arc::new(Crew {
             max: max.max(1),
             count: watch::Sender::new(Count { workers: 1, waiting: 1 }),
             stop: watch::Sender::new(false),
-            result: Mutex::new(NOTHING_YET.to_owned()),
+            outcome: Mutex::new(None),
         })
     }
 
@@ -88,7 +97,7 @@ impl Crew {
     }
 
     /// Completes once nobody works any more.
-    async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         let _ = self.count.subscribe().wait_for(|count| count.workers == 0).await;
     }
 
@@ -97,14 +106,14 @@ impl Crew {
     }
 
     /// Remembers how it went.
-    pub(crate) fn say(&self, result: impl Into<String>) {
-        *self.result.lock() = result.into();
+    pub fn say(&self, outcome: Outcome) {
+        *self.outcome.lock() = Some(outcome);
     }
 }
 
-/// What a mapping's crews do.
+/// What a consumer's crews do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activity {
+pub enum Activity {
     /// It works.
     Works,
     /// It was told to stop, and has batches under way.
@@ -113,31 +122,40 @@ pub(crate) enum Activity {
     None,
 }
 
-/// The crews of all mappings. A mapping whose settings have changed has a new crew while the old one ends.
-#[derive(Default)]
-pub(crate) struct Crews(Mutex<HashMap<MappingKey, Vec<Arc<Crew>>>>);
+/// The crews of all consumers, by what names each. One whose settings have changed has a new crew while the old one ends.
+pub struct Crews<K>(Mutex<HashMap<K, Vec<Arc<Crew>>>>);
 
-impl Crews {
-    /// Makes a crew the current one of a mapping; those before it are told to stop.
-    pub(crate) fn begin(&self, key: &MappingKey, crew: Arc<Crew>) {
+impl<K> Default for Crews<K> {
+    fn default() -> Crews<K> {
+        Crews(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Crews<K> {
+    /// Makes a crew the current one of a consumer. Those before it are told to stop, and given back while they work.
+    #[must_use]
+    pub fn begin(&self, key: &K, crew: Arc<Crew>) -> Vec<Arc<Crew>> {
         let mut all = self.0.lock();
         let crews = all.entry(key.clone()).or_default();
         crews.iter().for_each(|crew| crew.stop());
         crews.retain(|crew| !crew.has_ended());
+        let before = crews.clone();
         crews.push(crew);
+        before
     }
 
-    /// Tells the crews of a mapping to stop.
-    pub(crate) fn stop(&self, key: &MappingKey) {
+    /// Tells the crews of a consumer to stop.
+    pub fn stop(&self, key: &K) {
         self.of(key).iter().for_each(|crew| crew.stop());
     }
 
-    pub(crate) fn stop_all(&self) {
+    /// Tells all to stop.
+    pub fn stop_all(&self) {
         self.0.lock().values().flatten().for_each(|crew| crew.stop());
     }
 
-    /// Completes when nobody works for the mapping any more.
-    pub(crate) async fn ended(&self, key: &MappingKey) {
+    /// Completes when nobody works for the consumer any more.
+    pub async fn ended(&self, key: &K) {
         for crew in self.of(key) {
             crew.ended().await;
         }
@@ -147,33 +165,27 @@ impl Crews {
         }
     }
 
-    /// Completes when no other crew works for the mapping any more.
-    pub(crate) async fn others_ended(&self, key: &MappingKey, own: &Arc<Crew>) {
-        for crew in self.of(key).iter().filter(|crew| !Arc::ptr_eq(crew, own)) {
-            crew.ended().await;
-        }
-    }
-
-    pub(crate) async fn all_ended(&self) {
+    /// Completes when nobody works any more.
+    pub async fn all_ended(&self) {
         let all: Vec<Arc<Crew>> = self.0.lock().values().flatten().cloned().collect();
         for crew in all {
             crew.ended().await;
         }
     }
 
-    /// What the mapping's crews do, and how its last batch went.
-    pub(crate) fn activity(&self, key: &MappingKey) -> (Activity, String) {
+    /// What the consumer's crews do, and how its last batch went; `None` before the first.
+    pub fn activity(&self, key: &K) -> (Activity, Option<Outcome>) {
         let crews = self.of(key);
-        let result = crews.last().map_or_else(|| NOTHING_YET.to_owned(), |crew| crew.result.lock().clone());
+        let outcome = crews.last().and_then(|crew| crew.outcome.lock().clone());
         let activity = match crews.last() {
             Some(crew) if !*crew.stop.borrow() => Activity::Works,
             _ if crews.iter().all(|crew| crew.has_ended()) => Activity::None,
             _ => Activity::Ends,
         };
-        (activity, result)
+        (activity, outcome)
     }
 
-    fn of(&self, key: &MappingKey) -> Vec<Arc<Crew>> {
+    fn of(&self, key: &K) -> Vec<Arc<Crew>> {
         self.0.lock().get(key).cloned().unwrap_or_default()
     }
 }

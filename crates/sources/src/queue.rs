@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::source::{Source, Taken};
+use crate::source::{Source, Taken};
 
 /// How long what is known of the queue is taken for true.
 const FACTS_KEPT: Duration = Duration::from_secs(60);
@@ -18,17 +18,19 @@ const FACTS_KEPT: Duration = Duration::from_secs(60);
 /// The attribute that carries the tracing header of who sent the message.
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
-pub(crate) struct QueueSource {
+/// A queue, whose messages come as events show them.
+pub struct QueueSource {
     queues: Arc<dyn Queues>,
     queue: Arn,
     env: Env,
-    /// Whether the mapping has filters, which want to see the body as JSON.
+    /// Whether there are filters, which want to see the body as JSON.
     filtered: bool,
     facts: Mutex<Option<(Timestamp, Duration)>>,
 }
 
 impl QueueSource {
-    pub(crate) fn new(queues: Arc<dyn Queues>, queue: Arn, env: Env, filtered: bool) -> QueueSource {
+    /// The queue of this ARN. `filtered` says whether filters will look at its messages.
+    pub fn new(queues: Arc<dyn Queues>, queue: Arn, env: Env, filtered: bool) -> QueueSource {
         QueueSource { queues, queue, env, filtered, facts: Mutex::new(None) }
     }
 
@@ -64,7 +66,8 @@ impl QueueSource {
     }
 }
 
-/// A message in an event. AWS: Lambda Developer Guide, *Using Lambda with Amazon SQS*.
+/// A message in an event. AWS: Lambda Developer Guide, *Using Lambda with Amazon SQS*; EventBridge User Guide, *Amazon Simple
+/// Queue Service as a source*.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Record<'a> {
@@ -82,7 +85,7 @@ struct Record<'a> {
     aws_region: &'a str,
 }
 
-/// A body as a function gets it, or as filters see it: JSON objects have fields for them, all else is a text.
+/// A body as a consumer gets it, or as filters see it: JSON objects have fields for them, all else is a text.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {

@@ -1,29 +1,48 @@
-//! What follows from an invocation with a part of a batch: decided without doing anything.
+//! What follows from a delivery of a part of a batch: decided without doing anything.
+
+use std::collections::VecDeque;
 
 use cauce_core::ports::ChangeRecord;
-use serde_json::Value;
 
+use super::position::Retried;
 use super::settings::StreamSettings;
 
-/// Records that the function is invoked with together; none for the end of a window.
+/// Records that are delivered together; none for the end of a window.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Piece {
     pub(super) records: Vec<ChangeRecord>,
-    /// How often the function has failed with it; halving it does not count.
+    /// How often the consumer has failed with it; halving it does not count.
     pub(super) failures: u32,
-    /// How often the function was invoked with it.
-    pub(super) invocations: u32,
+    /// How often it was delivered.
+    pub(super) deliveries: u32,
 }
 
 impl Piece {
     pub(super) fn new(records: Vec<ChangeRecord>) -> Piece {
-        Piece { records, failures: 0, invocations: 0 }
+        Piece { records, failures: 0, deliveries: 0 }
+    }
+
+    /// The records that have failed before, counted from the first, and those behind them, if there are any.
+    pub(super) fn resumed(mut records: Vec<ChangeRecord>, retried: Option<Retried>) -> VecDeque<Piece> {
+        let Some(Retried { records: tried, failures }) = retried else { return [Piece::new(records)].into() };
+        let behind = records.split_off(tried.min(records.len()));
+        let mut pieces = VecDeque::from([Piece { records, failures, deliveries: failures }]);
+        if !behind.is_empty() {
+            pieces.push_back(Piece::new(behind));
+        }
+        pieces
+    }
+
+    /// What is to be remembered of it while it waits to be tried again.
+    pub(super) fn retried(&self) -> Option<Retried> {
+        let records = self.records.len();
+        (self.failures > 0 && records > 0).then_some(Retried { records, failures: self.failures })
     }
 
     /// Two halves, each of which has failed as often.
     pub(super) fn halves(mut self) -> [Piece; 2] {
         let second = self.records.split_off(self.records.len() / 2);
-        let second = Piece { records: second, failures: self.failures, invocations: self.invocations };
+        let second = Piece { records: second, failures: self.failures, deliveries: self.deliveries };
         [self, second]
     }
 }
@@ -37,7 +56,7 @@ pub(super) enum Next {
     GiveUp { from: usize },
 }
 
-/// What comes next for a piece that the function has failed with from a record on.
+/// What comes next for a piece that the consumer has failed with from a record on.
 pub(super) fn after_failure(piece: &Piece, from: usize, settings: &StreamSettings) -> Next {
     if settings.bisects && from == 0 && piece.records.len() > 1 {
         return Next::Halve;
@@ -48,39 +67,13 @@ pub(super) fn after_failure(piece: &Piece, from: usize, settings: &StreamSetting
     }
 }
 
-/// The first record that the function says it could not process, none if it processed all; zero as well for an answer that
-/// counts as a failure of all.
-///
-/// AWS: *Configuring partial batch response with DynamoDB and Lambda*, "Success and failure conditions": the lowest sequence
-/// number is where to go on.
-pub(super) fn first_failure(answer: &[u8], records: &[ChangeRecord]) -> Option<usize> {
-    if answer.is_empty() {
-        return None;
-    }
-    let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return Some(0) };
-    let listed = match &answer {
-        Value::Null => return None,
-        Value::Object(map) => match map.get("batchItemFailures") {
-            None | Some(Value::Null) => return None,
-            Some(Value::Array(listed)) => listed,
-            Some(_) => return Some(0),
-        },
-        _ => return Some(0),
-    };
-    let place = |item: &Value| {
-        let id = item.get("itemIdentifier")?.as_str()?;
-        records.iter().position(|record| record.sequence_number == id)
-    };
-    listed.iter().map(|item| place(item).unwrap_or(0)).min()
-}
-
 #[cfg(test)]
 mod tests {
     use cauce_core::Timestamp;
     use cauce_core::ports::ChangeRecord;
 
-    use super::{Next, Piece, after_failure, first_failure};
-    use crate::mapping::stream::StreamSettings;
+    use super::{Next, Piece, Retried, after_failure};
+    use crate::stream::StreamSettings;
 
     fn records(count: u64) -> Vec<ChangeRecord> {
         let record = |position| ChangeRecord {
@@ -106,30 +99,6 @@ mod tests {
     }
 
     #[test]
-    fn answers_say_where_to_go_on() {
-        let records = records(3);
-        let check = |answer: &str, expect: Option<usize>| {
-            assert_eq!(first_failure(answer.as_bytes(), &records), expect, "{answer}");
-        };
-        for all_done in ["", "null", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#] {
-            check(all_done, None);
-        }
-        check(r#"{"batchItemFailures":[{"itemIdentifier":"s2"}]}"#, Some(2));
-        check(r#"{"batchItemFailures":[{"itemIdentifier":"s2"},{"itemIdentifier":"s1"}]}"#, Some(1));
-        for all_failed in [
-            "no json",
-            "[]",
-            r#"{"batchItemFailures":"s1"}"#,
-            r#"{"batchItemFailures":[{"itemIdentifier":"s2"},{"itemIdentifier":"s9"}]}"#,
-            r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
-            r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,
-            r#"{"batchItemFailures":[{"id":"s1"}]}"#,
-        ] {
-            check(all_failed, Some(0));
-        }
-    }
-
-    #[test]
     fn failures_are_repeated_halved_and_given_up() {
         let check = |count, failures, from, (bisects, retries), expect: Next| {
             let piece = Piece { failures, ..Piece::new(records(count)) };
@@ -142,6 +111,17 @@ mod tests {
         check(4, 0, 0, (true, Some(0)), Next::Halve);
         check(4, 0, 2, (true, Some(1)), Next::Again { from: 2 });
         check(1, 0, 0, (true, Some(0)), Next::GiveUp { from: 0 });
+    }
+
+    #[test]
+    fn what_has_failed_goes_on_where_it_was() {
+        let [whole] = &mut <[Piece; 1]>::try_from(Vec::from(Piece::resumed(records(3), None))).unwrap();
+        assert_eq!((whole.records.len(), whole.retried()), (3, None));
+        let retried = Retried { records: 2, failures: 4 };
+        let pieces = Vec::from(Piece::resumed(records(3), Some(retried)));
+        assert_eq!((pieces[0].retried(), pieces[1].retried()), (Some(retried), None));
+        assert_eq!([pieces[0].records.clone(), pieces[1].records.clone()].concat(), records(3));
+        assert_eq!(Piece::resumed(records(1), Some(retried))[0].retried(), Some(Retried { records: 1, failures: 4 }));
     }
 
     #[test]

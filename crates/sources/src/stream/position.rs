@@ -1,40 +1,52 @@
-//! Where the lanes of a mapping stand.
+//! Where lanes stand.
 
 use std::collections::BTreeMap;
 
 use cauce_core::ports::{StreamFacts, StreamPosition};
-use cauce_store::{RangeReq, Record, StoreError, Tx, decode_row};
+use cauce_store::{Key, RangeReq, Record, StoreError, Tx, decode_row};
 use serde::{Deserialize, Serialize};
 
-use super::super::record::MappingKey;
 use super::window::Window;
-use crate::keys;
 
-/// The most lanes of a mapping: 4 shards with 10 lanes each, with room for more shards.
+/// The most lanes of a consumer: 4 shards with 10 lanes each, with room for more shards.
 const LANES_MAX: usize = 1_000;
 
 /// Where a lane stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) shard: u16,
-    pub(crate) lane: u16,
+pub struct Position {
+    /// The shard, by its place among the stream's.
+    pub shard: u16,
+    /// The lane, from 0.
+    pub lane: u16,
     /// The name of the shard.
-    pub(crate) shard_id: String,
+    pub shard_id: String,
     /// How many lanes there are beside it.
-    pub(crate) lanes: u16,
+    pub lanes: u16,
     /// The record up to which everything is settled.
-    pub(crate) after: StreamPosition,
+    pub after: StreamPosition,
     /// The tumbling window that is open.
     #[serde(default)]
-    pub(crate) window: Option<Window>,
+    pub window: Option<Window>,
+    /// What has failed of what comes next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Retried>,
+}
+
+/// Records that were tried together, and have failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// How many there are.
+    pub records: usize,
+    /// How often they have failed.
+    pub failures: u32,
 }
 
 impl Record for Position {
     const VERSION: u8 = 1;
 }
 
-/// The lanes of a new mapping.
-pub(crate) fn first_positions(facts: &StreamFacts, latest: bool, lanes: u16) -> Vec<Position> {
+/// The lanes of a new consumer: behind what is there (`latest`), or before the oldest record.
+pub fn first_positions(facts: &StreamFacts, latest: bool, lanes: u16) -> Vec<Position> {
     let shards = (0..).zip(facts.shards.iter().zip(&facts.latest));
     let lane = |(shard, (shard_id, last)): (u16, (&String, &StreamPosition)), lane| Position {
         shard,
@@ -43,6 +55,7 @@ pub(crate) fn first_positions(facts: &StreamFacts, latest: bool, lanes: u16) -> 
         lanes,
         after: if latest { *last } else { 0 },
         window: None,
+        retried: None,
     };
     shards.flat_map(|of_shard| (0..lanes).map(move |n| lane(of_shard, n))).collect()
 }
@@ -58,14 +71,15 @@ fn relaned(found: Vec<Position>, lanes: u16) -> Vec<Position> {
         let known = lowest.entry(position.shard).or_insert_with(|| position.clone());
         known.after = known.after.min(position.after);
     }
-    let of_shard =
-        |known: Position| (0..lanes).map(move |lane| Position { lane, lanes, window: None, ..known.clone() });
+    let of_shard = |known: Position| {
+        (0..lanes).map(move |lane| Position { lane, lanes, window: None, retried: None, ..known.clone() })
+    };
     lowest.into_values().flat_map(of_shard).collect()
 }
 
-/// The lanes of a mapping: those that are stored, or, if their number has changed, new ones that take their place.
-pub(super) async fn lanes_in(tx: &Tx, key: &MappingKey, lanes: u16) -> Result<Vec<Position>, StoreError> {
-    let rows = tx.range(RangeReq::new(keys::positions(key), LANES_MAX)).await?;
+/// The lanes of a consumer: those that are stored, or, if their number has changed, new ones that take their place.
+pub(super) async fn lanes_in(tx: &Tx, key: &Key, lanes: u16) -> Result<Vec<Position>, StoreError> {
+    let rows = tx.range(RangeReq::new(key.clone().prefix_range(), LANES_MAX)).await?;
     let found: Vec<Position> = rows.iter().map(decode_row).collect::<Result<_, _>>()?;
     let wanted = relaned(found.clone(), lanes);
     if wanted != found {
@@ -76,9 +90,12 @@ pub(super) async fn lanes_in(tx: &Tx, key: &MappingKey, lanes: u16) -> Result<Ve
 }
 
 impl Position {
-    /// Writes the row.
-    pub(crate) fn put(&self, tx: &Tx, key: &MappingKey) -> Result<(), StoreError> {
-        tx.set_record(keys::position(key, self.shard, self.lane), self)
+    /// Writes the row, below the key of its consumer ([`Consumer::positions`](crate::Consumer::positions)).
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn put(&self, tx: &Tx, key: &Key) -> Result<(), StoreError> {
+        tx.set_record(key.clone().u16(self.shard).u16(self.lane).build(), self)
     }
 
     /// Whether the lane takes the records of a partition key.
@@ -103,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_begins_where_it_is_told() {
+    fn a_consumer_begins_where_it_is_told() {
         assert_eq!(places(&first_positions(&facts(), true, 1)), [(0, 0, 5), (1, 0, 9)]);
         assert_eq!(places(&first_positions(&facts(), false, 2)), [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0)]);
     }

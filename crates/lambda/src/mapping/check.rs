@@ -3,7 +3,7 @@
 use cauce_core::ports::{Access, StreamFacts, Verdict};
 use cauce_core::{Arn, Call};
 
-use super::super::operation::Sources;
+use super::operation::Sources;
 use crate::error::Error;
 use crate::service::Lambda;
 

@@ -1,4 +1,4 @@
-//! One lane: reads a shard, invokes the function with what is its own, batch after batch.
+//! One lane: reads a shard, delivers what is its own, batch after batch.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,15 +8,14 @@ use cauce_core::ports::{ChangeRecord, STREAM_RECORDS_MAX, StreamPosition, Stream
 use cauce_core::{Call, RequestId, ServiceError, Timestamp};
 use cauce_delivery::Effect;
 
-use super::super::duty::{Duty, EVENT_FRAME_BYTES, PAUSE_MIN, event};
-use super::batch::{Next, Piece, after_failure, first_failure};
-use super::discard::{LastAnswer, Why, document, message};
+use super::batch::{Next, Piece, after_failure};
+use super::discard::{Discard, Why};
 use super::foreman::StreamPost;
 use super::position::Position;
 use super::window::{WINDOW_BYTES_MAX, Window};
-use crate::error::{Error, Throttle};
-use crate::flight::LogWish;
-use crate::invoke::PAYLOAD_BYTES_MAX;
+use crate::consumer::{Batch, Consumer, Delivered, Entry, Failed, Problem, Span};
+use crate::crew::Outcome;
+use crate::duty::{Duty, PAUSE_MIN};
 
 /// How long one read waits for the first record; a read answers as soon as there is one.
 const READ_WAIT: Duration = Duration::from_secs(20);
@@ -25,11 +24,11 @@ const READ_WAIT: Duration = Duration::from_secs(20);
 const PASSED_BY_MAX: usize = 1_000;
 
 /// A lane at work.
-pub(super) struct Lane {
-    post: Arc<StreamPost>,
+pub(super) struct Lane<C: Consumer> {
+    post: Arc<StreamPost<C>>,
     /// The position that is stored.
     position: Position,
-    /// The tumbling window that is open, with what the function has said last.
+    /// The tumbling window that is open, with what the consumer has said last.
     window: Option<Window>,
     /// Behind which record the shard is read next.
     read: StreamPosition,
@@ -45,29 +44,29 @@ pub(super) struct Lane {
     caught_up: bool,
     /// Whether the shard has come to its end.
     ended: bool,
-    last: Option<LastAnswer>,
+    last: Option<C::Remark>,
     pause: Duration,
 }
 
-/// What became of an invocation.
-enum Invoked {
+/// What became of a piece.
+enum Brought {
     /// The first record with which it failed.
     Failed(usize),
     Done,
     /// It did not come to it.
     Stopped,
-    Unable(Error),
+    Unable(Problem),
 }
 
-impl Lane {
-    pub(super) fn new(post: Arc<StreamPost>, position: Position) -> Lane {
+impl<C: Consumer> Lane<C> {
+    pub(super) fn new(post: Arc<StreamPost<C>>, position: Position) -> Lane<C> {
         Lane {
             post,
             read: position.after,
             window: position.window.clone(),
             position,
             batch: Vec::new(),
-            bytes: EVENT_FRAME_BYTES,
+            bytes: 0,
             began: Timestamp::EPOCH,
             rest: VecDeque::new(),
             passed_by: 0,
@@ -78,7 +77,7 @@ impl Lane {
         }
     }
 
-    fn duty(&self) -> &Duty {
+    fn duty(&self) -> &Duty<C> {
         &self.post.duty
     }
 
@@ -96,7 +95,7 @@ impl Lane {
                 Ok(()) if !self.batch.is_empty() => self.work_off().await,
                 Ok(()) if self.ended => self.wait_at_the_end().await,
                 Ok(()) => self.pause = PAUSE_MIN,
-                Err(error) => self.post.duty.rest(&error, &mut self.pause).await,
+                Err(problem) => self.post.duty.rest(problem, &mut self.pause).await,
             }
             if self.passed_by >= PASSED_BY_MAX && self.batch.is_empty() {
                 self.settle(None, None).await;
@@ -106,7 +105,7 @@ impl Lane {
 
     /// Nothing comes any more: waits for the end of the open window, or of the crew.
     async fn wait_at_the_end(&self) {
-        let (crew, env) = (&self.duty().crew, &self.duty().lambda.env);
+        let (crew, env) = (&self.duty().crew, &self.duty().env);
         match &self.window {
             None => crew.stopped().await,
             Some(open) => tokio::select! {
@@ -117,17 +116,15 @@ impl Lane {
     }
 
     /// Fills the batch until it is full, or its window has passed. What was read is kept in `self`, whoever stops waiting.
-    async fn gather(&mut self) -> Result<(), Error> {
+    async fn gather(&mut self) -> Result<(), Problem> {
         let post = Arc::clone(&self.post);
-        let (duty, env) = (&post.duty, &post.duty.lambda.env);
-        let deployment = duty.lambda.deployment(&duty.function).await?;
-        let call = duty.call(&deployment).await?;
+        let (duty, env) = (&post.duty, &post.duty.env);
+        let call = duty.consumer.call().await?;
         self.fill();
-        let window = Duration::from_secs(u64::from(duty.record.window_s));
         let mut more = true;
-        while self.rest.is_empty() && self.batch.len() < duty.record.batch_size && !self.ended {
+        while self.rest.is_empty() && self.batch.len() < duty.intake.entries_max && !self.ended {
             let until = match (self.batch.is_empty(), &self.window) {
-                (false, _) => self.began + window,
+                (false, _) => self.began + duty.intake.window,
                 (true, Some(open)) => open.end(self.tumbling_s()),
                 (true, None) => env.now() + READ_WAIT,
             };
@@ -135,11 +132,11 @@ impl Lane {
             if left.is_zero() && !more {
                 break;
             }
-            let (stream, shard) = (duty.record.source.clone(), self.position.shard);
+            let (stream, shard) = (post.stream.clone(), self.position.shard);
             let read = StreamRead { stream, shard, after: self.read, records_max: STREAM_RECORDS_MAX, wait: left };
             let page = match post.streams.read(&call, read).await {
                 Err(error) if error.code() == "TrimmedDataAccessException" => {
-                    tracing::warn!(mapping = %duty.key.uuid, "records were removed for their age before they were read");
+                    tracing::warn!(consumer = %duty.name, "records were removed for their age before they were read");
                     self.read = 0;
                     continue;
                 }
@@ -172,17 +169,17 @@ impl Lane {
 
     /// Moves what fits into the batch.
     fn fill(&mut self) {
-        while self.batch.len() < self.duty().record.batch_size {
+        while self.batch.len() < self.duty().intake.entries_max {
             let Some(record) = self.rest.pop_front() else { return };
             let bytes = record.json.len() + 1;
             let reserved = if self.tumbling_s() > 0 { WINDOW_BYTES_MAX } else { 0 };
-            let room = self.bytes + bytes + reserved <= PAYLOAD_BYTES_MAX;
+            let room = self.bytes + bytes + reserved <= self.duty().intake.bytes_max;
             let fits = |first: &ChangeRecord| room && self.same_window(first, &record);
             if !self.batch.first().is_none_or(fits) {
                 return self.rest.push_front(record);
             }
             if self.batch.is_empty() {
-                self.began = self.duty().lambda.env.now();
+                self.began = self.duty().env.now();
             }
             self.bytes += bytes;
             self.batch.push(record);
@@ -204,31 +201,31 @@ impl Lane {
         let over = match self.batch.first() {
             Some(first) => !open.is(&Window::of(first.at, self.tumbling_s())),
             None => {
-                let time_is_up = self.duty().lambda.env.now() >= open.end(self.tumbling_s());
+                let time_is_up = self.duty().env.now() >= open.end(self.tumbling_s());
                 time_is_up && (self.caught_up || self.ended)
             }
         };
         over || open.overflows()
     }
 
-    /// Invokes the function for the last time in the open window. Ends early only if the crew is to stop.
+    /// Delivers to the consumer for the last time in the open window. Ends early only if the crew is to stop.
     async fn close_window(&mut self) {
         let mut piece = Piece::new(Vec::new());
         while !self.duty().crew.is_stopped() {
-            match self.invoke(&mut piece).await {
-                Invoked::Stopped => return,
-                Invoked::Unable(error) => {
-                    self.post.duty.rest(&error, &mut self.pause).await;
+            match self.bring(&mut piece).await {
+                Brought::Stopped => return,
+                Brought::Unable(problem) => {
+                    self.post.duty.rest(problem, &mut self.pause).await;
                     continue;
                 }
-                Invoked::Failed(from)
+                Brought::Failed(from)
                     if matches!(after_failure(&piece, from, &self.post.settings), Next::Again { .. }) =>
                 {
                     piece.failures = piece.failures.saturating_add(1);
                     self.post.duty.pause(&mut self.pause).await;
                     continue;
                 }
-                Invoked::Failed(_) | Invoked::Done => {}
+                Brought::Failed(_) | Brought::Done => {}
             }
             self.pause = PAUSE_MIN;
             self.window = None;
@@ -239,9 +236,12 @@ impl Lane {
 
     /// Brings the batch to its end: each record is processed, or given up. Ends early only if the crew is to stop.
     async fn work_off(&mut self) {
-        self.bytes = EVENT_FRAME_BYTES;
+        self.bytes = 0;
         self.last = None;
-        let mut pieces = VecDeque::from([Piece::new(std::mem::take(&mut self.batch))]);
+        // What has failed before the program ended goes on where it was.
+        let records = std::mem::take(&mut self.batch);
+        let same = records.first().is_some_and(|first| first.position == self.position.after + 1);
+        let mut pieces = Piece::resumed(records, self.position.retried.take().filter(|_| same));
         while let Some(mut piece) = pieces.pop_front() {
             if !self.give_up_old(&mut piece, pieces.front()).await || self.duty().crew.is_stopped() {
                 return;
@@ -249,15 +249,15 @@ impl Lane {
             if piece.records.is_empty() {
                 continue;
             }
-            let next = match self.invoke(&mut piece).await {
-                Invoked::Stopped => return,
-                Invoked::Unable(error) => {
-                    self.post.duty.rest(&error, &mut self.pause).await;
+            let next = match self.bring(&mut piece).await {
+                Brought::Stopped => return,
+                Brought::Unable(problem) => {
+                    self.post.duty.rest(problem, &mut self.pause).await;
                     pieces.push_front(piece);
                     continue;
                 }
-                Invoked::Done => Next::Done,
-                Invoked::Failed(from) => after_failure(&piece, from, &self.post.settings),
+                Brought::Done => Next::Done,
+                Brought::Failed(from) => after_failure(&piece, from, &self.post.settings),
             };
             if !self.follow(next, piece, &mut pieces).await {
                 return;
@@ -270,7 +270,7 @@ impl Lane {
         match next {
             Next::Done => {
                 self.pause = PAUSE_MIN;
-                self.duty().crew.say("OK");
+                self.duty().crew.say(Outcome::Worked);
                 self.settle(pieces.front(), None).await
             }
             Next::Halve => {
@@ -282,7 +282,8 @@ impl Lane {
             Next::Again { from } => {
                 piece.records.drain(..from);
                 piece.failures = piece.failures.saturating_add(1);
-                if from > 0 && !self.settle(Some(&piece), None).await {
+                // Stored each time: how often it was tried must not begin anew with the program.
+                if !self.settle(Some(&piece), None).await {
                     return false;
                 }
                 self.post.duty.pause(&mut self.pause).await;
@@ -299,7 +300,7 @@ impl Lane {
     /// Gives up the records of a piece that are too old; false if the crew is to stop.
     async fn give_up_old(&mut self, piece: &mut Piece, behind: Option<&Piece>) -> bool {
         let Some(age_max) = self.post.settings.age_max_s else { return true };
-        let now = self.duty().lambda.env.now();
+        let now = self.duty().env.now();
         let age_max = Duration::from_secs(u64::from(age_max));
         let old = piece.records.iter().take_while(|record| now.since(record.at) > age_max).count();
         if old == 0 {
@@ -307,29 +308,29 @@ impl Lane {
         }
         let kept = piece.records.split_off(old);
         let records = std::mem::replace(&mut piece.records, kept);
-        let given_up = Piece { records, failures: piece.failures, invocations: piece.invocations };
+        let given_up = Piece { records, failures: piece.failures, deliveries: piece.deliveries };
         let behind = if piece.records.is_empty() { behind } else { Some(&*piece) };
         self.give_up(&given_up, behind, Why::RecordAgeExceeded).await
     }
 
-    /// Passes records by that the function could not process, and tells the destination; false if the crew is to stop.
+    /// Passes records by that the consumer could not process, and tells who is to be told; false if the crew is to stop.
     async fn give_up(&mut self, piece: &Piece, behind: Option<&Piece>, why: Why) -> bool {
         let post = Arc::clone(&self.post);
         let duty = &post.duty;
-        tracing::debug!(mapping = %duty.key.uuid, records = piece.records.len(), ?why, "records are given up");
+        tracing::debug!(consumer = %duty.name, records = piece.records.len(), ?why, "records are given up");
         let Some(to) = &post.settings.on_failure else { return self.settle(behind, None).await };
         loop {
-            let sent = async {
-                let deployment = duty.lambda.deployment(&duty.function).await?;
-                let call = duty.call(&deployment).await?;
-                let now = duty.lambda.env.now();
-                let told = (&call, self.last.as_ref());
-                let document = document((duty, &self.position.shard_id), told, piece, why, now);
-                Ok::<_, Error>(message(duty, &call, to, &deployment.role, document))
+            let discard = Discard {
+                to,
+                records: &piece.records,
+                deliveries: piece.deliveries,
+                why,
+                shard_id: &self.position.shard_id,
+                stream: &post.stream,
             };
-            match sent.await {
-                Ok(effect) => return self.settle(behind, Some(effect)).await,
-                Err(error) => duty.rest(&error, &mut self.pause).await,
+            match duty.consumer.given_up(&discard, self.last.as_ref()).await {
+                Ok(effect) => return self.settle(behind, effect).await,
+                Err(problem) => duty.rest(problem, &mut self.pause).await,
             }
             if duty.crew.is_stopped() {
                 return false;
@@ -342,25 +343,27 @@ impl Lane {
     async fn settle(&mut self, behind: Option<&Piece>, effect: Option<Effect>) -> bool {
         let next = behind.and_then(|piece| piece.records.first()).or(self.batch.first()).or(self.rest.front());
         let after = next.map_or(self.read, |next| next.position.saturating_sub(1));
-        let position = Position { after, window: self.window.clone(), ..self.position.clone() };
+        let retried = behind.and_then(Piece::retried);
+        let position = Position { after, window: self.window.clone(), retried, ..self.position.clone() };
         let post = Arc::clone(&self.post);
         let duty = &post.duty;
         loop {
-            let stored = duty.lambda.db.transact(async |tx| {
+            let stored = duty.db.transact(async |tx| {
                 post.owned.fence(&tx);
-                position.put(&tx, &duty.key)?;
+                position.put(&tx, &duty.consumer.positions()).map_err(ServiceError::from)?;
                 match &effect {
-                    Some(effect) => duty.lambda.ports.delivery.send(&tx, effect.clone()).await,
+                    Some(effect) => duty.delivery.send(&tx, effect.clone()).await,
                     None => Ok::<_, ServiceError>(()),
                 }
             });
             match stored.await {
                 Ok(()) => {
-                    self.position = position;
+                    // Who works on it knows how often it has failed.
+                    self.position = Position { retried: None, ..position };
                     self.passed_by = 0;
                     return true;
                 }
-                Err(error) => duty.rest(&error.into(), &mut self.pause).await,
+                Err(error) => duty.rest(error.into(), &mut self.pause).await,
             }
             if duty.crew.is_stopped() {
                 return false;
@@ -378,59 +381,47 @@ impl Lane {
         Some(self.window.clone().filter(|open| open.is(&first)).unwrap_or(first))
     }
 
-    /// Invokes the function with a piece, and waits while it is throttled.
-    async fn invoke(&mut self, piece: &mut Piece) -> Invoked {
+    /// Delivers a piece, and waits while there is no room for it.
+    async fn bring(&mut self, piece: &mut Piece) -> Brought {
         let post = Arc::clone(&self.post);
         let duty = &post.duty;
-        let event = event(piece.records.iter().map(|record| record.json.as_str()));
         let window = self.window_of(piece);
-        let source = (self.position.shard_id.as_str(), &duty.record.source);
-        let event = match &window {
-            Some(window) => window.event(&event, self.tumbling_s(), source, piece.records.is_empty()),
-            None => event,
-        };
+        let span = Span { shard_id: &self.position.shard_id, window: window.as_ref() };
+        let batch = Batch { entries: piece.records.iter().map(entry).collect(), span: Some(span) };
         let mut pause = PAUSE_MIN;
-        loop {
-            let deployment = match duty.lambda.deployment(&duty.function).await {
-                Ok(deployment) => deployment,
-                Err(error) => return Invoked::Unable(error),
+        let answer = loop {
+            let call = match duty.consumer.call().await {
+                Ok(call) => Call { request_id: RequestId::random(duty.env.entropy()), ..call },
+                Err(problem) => return Brought::Unable(problem),
             };
-            let call = match duty.call(&deployment).await {
-                Ok(call) => Call { request_id: RequestId::random(duty.lambda.env.entropy()), ..call },
-                Err(error) => return Invoked::Unable(error.into()),
-            };
-            let began = duty.lambda.env.now();
-            match duty.lambda.run(&deployment, duty.work(&call, &event), LogWish { tail: false, written: true }).await {
-                Ok((plan, flown)) => {
-                    // A batch is done with only when what the function said of it is on its way to stay.
-                    if let Some(written) = flown.written {
-                        let _ = written.await;
-                    }
-                    piece.invocations = piece.invocations.saturating_add(1);
-                    let failed = flown.error.is_some();
-                    let kind = if failed { flown.error_kind.as_str() } else { "" };
-                    duty.note(&call, began, piece.records.len(), kind);
-                    let (request_id, executed_version) = (call.request_id.to_string(), plan.version.clone());
-                    self.last = Some(LastAnswer { request_id, executed_version, failed });
-                    let from = match (failed, duty.record.report_failures) {
-                        (true, _) => Some(0),
-                        (false, true) => first_failure(&flown.payload, &piece.records),
-                        (false, false) => None,
-                    };
-                    if from == Some(0) {
-                        duty.crew.say("PROBLEM: Function call failed");
-                    } else {
-                        self.window = window.map(|window| window.answered(&flown.payload));
-                    }
-                    return from.map_or(Invoked::Done, Invoked::Failed);
-                }
-                Err(Error::Throttled(Throttle::Closing)) => return Invoked::Stopped,
-                Err(Error::Throttled(_)) => {}
-                Err(error) => return Invoked::Unable(error),
+            match duty.consumer.deliver(&call, &batch).await {
+                Delivered::Answered(answer) => break answer,
+                Delivered::Closing => return Brought::Stopped,
+                Delivered::Unable(problem) => return Brought::Unable(problem),
+                Delivered::Throttled => {}
             }
             if !duty.room(&mut pause).await {
-                return Invoked::Stopped;
+                return Brought::Stopped;
             }
+        };
+        drop(batch);
+        piece.deliveries = piece.deliveries.saturating_add(1);
+        self.last = Some(answer.remark);
+        // A consumer names what it could not process; the stream goes on with the first of that.
+        let from = match answer.failed {
+            Failed::Nothing => None,
+            Failed::All => Some(0),
+            Failed::These(places) => places.first().copied(),
+        };
+        if from == Some(0) {
+            duty.crew.say(Outcome::Failed);
+        } else {
+            self.window = window.map(|window| window.answered(answer.state));
         }
+        from.map_or(Brought::Done, Brought::Failed)
     }
+}
+
+fn entry(record: &ChangeRecord) -> Entry<'_> {
+    Entry { id: &record.sequence_number, json: &record.json, at: record.at }
 }
