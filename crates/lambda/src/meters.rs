@@ -32,6 +32,9 @@ pub(crate) struct FunctionMeters {
     concurrent: Levels,
     events_received: Levels,
     events_dropped: Levels,
+    event_age_ms: Levels,
+    dead_letter_errors: Levels,
+    destination_failures: Levels,
 }
 
 impl FunctionMeters {
@@ -55,6 +58,11 @@ impl FunctionMeters {
     /// An event was taken for later.
     pub(crate) fn received(&self) {
         self.events_received.record(1.0);
+    }
+
+    /// An event has been tried, so long after it was taken.
+    pub(crate) fn waited(&self, age: Duration) {
+        self.event_age_ms.record(age.as_secs_f64() * 1_000.0);
     }
 
     /// An event was given up.
@@ -82,10 +90,21 @@ impl Lambda {
                 concurrent: levels("ConcurrentExecutions", "Count"),
                 events_received: levels("AsyncEventsReceived", "Count"),
                 events_dropped: levels("AsyncEventsDropped", "Count"),
+                event_age_ms: levels("AsyncEventAge", "Milliseconds"),
+                dead_letter_errors: levels("DeadLetterErrors", "Count"),
+                destination_failures: levels("DestinationDeliveryFailures", "Count"),
             }
         });
         if self.meters.set(sets).is_err() {
             tracing::error!("where functions are measured was said twice");
+        }
+    }
+
+    /// Counts that what followed from an event could not be delivered: to the function's dead-letter queue, or to its destination.
+    pub fn undelivered(&self, function: &Arn, letter: bool) {
+        if let Some(meters) = self.meters_of(function.as_str()) {
+            let failed = if letter { &meters.dead_letter_errors } else { &meters.destination_failures };
+            failed.record(1.0);
         }
     }
 
