@@ -6,7 +6,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
-from functions import invoke
+from functions import allow, create_role, invoke
 from gateway import Api
 from program import ACCOUNT, REGION, until
 
@@ -82,6 +82,42 @@ def test_functions_invoked_for_later(server, function):
     Figures(server, "AWS/Lambda", FunctionName=name).become({"AsyncEventsReceived": 3, "Invocations": 3, "Errors": 0})
 
 
+def test_what_follows_from_events_and_cannot_be_delivered(server, function, name):
+    nowhere = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}-none"
+    own = function("fail", DeadLetterConfig={"TargetArn": nowhere}, Role=create_role(server, name, allow("sqs:SendMessage")))
+    server.client("lambda").put_function_event_invoke_config(
+        FunctionName=own, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": nowhere}}
+    )
+    invoke(server, own, {}, InvocationType="Event")
+    figures = Figures(server, "AWS/Lambda", FunctionName=own)
+    figures.become({"AsyncEventsDropped": 1, "DeadLetterErrors": 1, "DestinationDeliveryFailures": 1})
+    assert figures.of("AsyncEventAge", "SampleCount") == 1 and figures.of("AsyncEventAge") >= 0
+
+
+def test_schedules(server, name):
+    scheduler, sqs = server.client("scheduler"), server.client("sqs")
+    statement = {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    role = create_role(server, name, allow("sqs:SendMessage"), trust=trust)
+    scheduler.create_schedule_group(Name=name)
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
+    for queue in ("good", "letters"):
+        attributes = {"Policy": json.dumps({"Version": "2012-10-17", **policy})}
+        sqs.create_queue(QueueName=f"{name}-{queue}", Attributes=attributes)
+    arn = lambda queue: f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}-{queue}"
+    for target in ("good", "none"):
+        scheduler.create_schedule(
+            Name=target,
+            GroupName=name,
+            ScheduleExpression="rate(1 hour)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": arn(target), "RoleArn": role, "Input": "{}", "DeadLetterConfig": {"Arn": arn("letters")}},
+        )
+    figures = Figures(server, "AWS/Scheduler", ScheduleGroup=name)
+    figures.become({"InvocationAttemptCount": 2, "TargetErrorCount": 1, "InvocationDroppedCount": 1})
+    figures.become({"InvocationsSentToDeadLetterCount": 1, "InvocationsFailedToBeSentToDeadLetterCount": None})
+
+
 def test_queues(server, name):
     sqs = server.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -129,11 +165,14 @@ def test_rules(server, name):
     sqs.create_queue(QueueName=name, Attributes=attributes)
     events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
     arns = [f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}-none"]
-    events.put_targets(Rule=name, Targets=[{"Id": str(n), "Arn": arn} for n, arn in enumerate(arns)])
+    letters = {"DeadLetterConfig": {"Arn": f"{arns[0]}-letters"}}
+    sqs.create_queue(QueueName=f"{name}-letters", Attributes=attributes)
+    events.put_targets(Rule=name, Targets=[{"Id": str(n), "Arn": arn, **letters} for n, arn in enumerate(arns)])
     entry = {"Source": name, "DetailType": "t", "Detail": "{}"}
     events.put_events(Entries=[entry, entry, {**entry, "Source": f"{name}-other"}])
     figures = Figures(server, "AWS/Events", RuleName=name)
     figures.become({"TriggeredRules": 2, "MatchedEvents": 2, "Invocations": 4, "FailedInvocations": 2})
+    figures.become({"InvocationsSentToDlq": 2, "InvocationsFailedToBeSentToDlq": None, "RetryInvocationAttempts": None})
     figures.become({"TriggeredRules": 2}, EventBusName="default")
 
 
@@ -157,8 +196,9 @@ def test_tables(server, name):
             tables.put_item(TableName=name, Item={"k": {"S": "1"}}, ConditionExpression="attribute_not_exists(k)")
         assert caught.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
     figures = Figures(server, "AWS/DynamoDB", TableName=name)
-    # Five items of two units; half a unit, a unit, a unit for 7.5 KB read eventually, half a unit.
-    figures.become({"ConsumedWriteCapacityUnits": 10, "ConsumedReadCapacityUnits": 3, "ConditionalCheckFailedRequests": 2})
+    # Five items of two units, and two attempts that are paid for by such an item; half a unit, a unit, a unit for 7.5 KB read
+    # eventually, half a unit.
+    figures.become({"ConsumedWriteCapacityUnits": 14, "ConsumedReadCapacityUnits": 3, "ConditionalCheckFailedRequests": 2})
     figures.become({"ReturnedItemCount": 5}, Operation="Scan")
     figures.become({"ReturnedItemCount": 1}, Operation="Query")
     latency = {
@@ -166,6 +206,70 @@ def test_tables(server, name):
         for operation in ("PutItem", "GetItem", "Scan", "Query", "DeleteItem")
     }
     assert latency == {"PutItem": 5, "GetItem": 2, "Scan": 1, "Query": 1, "DeleteItem": None}
+
+
+def test_requests_about_several_tables(server, name):
+    tables = server.client("dynamodb")
+    names = [f"{name}-{n}" for n in range(2)]
+    for table in names:
+        tables.create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    key = {"k": {"S": "a"}}
+    tables.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": key}}] for table in names})
+    tables.batch_get_item(RequestItems={table: {"Keys": [key]} for table in names})
+    item = {"k": {"S": "b"}}
+    tables.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}} for table in names])
+    tables.transact_get_items(TransactItems=[{"Get": {"TableName": table, "Key": key}} for table in names])
+    inserts = [{"Statement": f"INSERT INTO \"{table}\" VALUE {{'k': 'c'}}"} for table in names]
+    tables.execute_transaction(TransactStatements=inserts)
+    again = tables.batch_execute_statement(Statements=inserts, ReturnConsumedCapacity="TOTAL")
+    assert [answer["Error"]["Code"] for answer in again["Responses"]] == ["DuplicateItem"] * 2
+    for table in names:
+        chosen = tables.execute_statement(Statement=f'SELECT * FROM "{table}"', ReturnConsumedCapacity="TOTAL")
+        assert chosen["ConsumedCapacity"]["CapacityUnits"] == 0.5 and len(chosen["Items"]) == 3
+    operations = [
+        "BatchWriteItem",
+        "BatchGetItem",
+        "TransactWriteItems",
+        "TransactGetItems",
+        "ExecuteTransaction",
+        "BatchExecuteStatement",
+        "ExecuteStatement",
+    ]
+    for table in names:
+        figures = Figures(server, "AWS/DynamoDB", TableName=table)
+        # A unit, two transactions of two, and one for finding another item; half a unit, two, half a unit.
+        figures.become({"ConsumedWriteCapacityUnits": 6, "ConsumedReadCapacityUnits": 3, "ConditionalCheckFailedRequests": None})
+        figures.become({"ReturnedItemCount": 3}, Operation="ExecuteStatement")
+        counts = {one: figures.of("SuccessfulRequestLatency", "SampleCount", Operation=one) for one in operations}
+        assert counts == dict.fromkeys(operations, 1)
+
+
+def test_streams_of_tables(server, name):
+    tables, streams = server.client("dynamodb"), server.client("dynamodbstreams")
+    made = tables.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    arn = made["TableDescription"]["LatestStreamArn"]
+    for n in range(3):
+        tables.put_item(TableName=name, Item={"k": {"S": str(n)}})
+    records = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        place = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        records += streams.get_records(ShardIterator=streams.get_shard_iterator(**place)["ShardIterator"])["Records"]
+    sizes = [record["dynamodb"]["SizeBytes"] for record in records]
+    label = {"StreamLabel": arn.split("/")[-1], "Operation": "GetRecords"}
+    figures = Figures(server, "AWS/DynamoDB", TableName=name)
+    figures.become({"ReturnedRecordsCount": 3, "ReturnedBytes": sum(sizes)}, **label)
+    assert len(sizes) == 3 and figures.of("SuccessfulRequestLatency", "SampleCount", **label) > 0
 
 
 def test_user_errors_of_tables(own_server, name):
@@ -231,11 +335,13 @@ def test_what_was_flushed_survives_a_kill(own_server, name):
 
 
 def test_depth_of_queues(own_server, name):
-    """Looked at at once after the start, and then once a minute."""
+    """Looked at at once after a start, and then once a minute, whether anybody has used the queue since the start or not."""
     sqs = own_server.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="x")
     own_server.client("sqs").send_message(QueueUrl=url, MessageBody="y", DelaySeconds=900)
+    own_server.kill()
+    own_server.start()
     figures = Figures(own_server, "AWS/SQS", QueueName=name)
     visible = lambda: figures.of("ApproximateNumberOfMessagesVisible", "Maximum") == 1
     until(visible, "the depth of the queue", seconds=75)

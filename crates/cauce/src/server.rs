@@ -141,7 +141,7 @@ impl Server {
         let sqs = Sqs::open(SqsOptions::default(), db.clone(), env.clone(), owner.clone(), identity.clone());
         delivery.register("sqs", Arc::new(QueueTarget::new(sqs.clone())));
         let meters: Arc<dyn ports::Metrics> = metrics.clone();
-        measured::count_ends(&delivery, &meters);
+        measured::count_ends(&delivery, &meters, &lambda);
         lambda.measure(meters.clone());
         events.measure(meters.clone());
         sns.measure(meters.clone());

@@ -19,8 +19,8 @@ pub const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// The most dead letters that are read at once.
 pub const LETTERS_MAX: usize = 1_000;
 
-/// How the cause of a dead letter ends.
-const LETTER: &str = " (dead letter)";
+/// How the cause of an effect ends that carries another one, or an event, that was given up.
+pub const LETTER: &str = " (dead letter)";
 
 /// Whether an effect carries another one that was given up.
 pub(crate) fn is_letter(effect: &Effect) -> bool {

@@ -22,6 +22,13 @@ pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectId(pub u128);
 
+impl EffectId {
+    /// When it was sent.
+    pub fn born(self) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(self.0 >> 64).unwrap_or(i64::MAX))
+    }
+}
+
 impl fmt::Display for EffectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

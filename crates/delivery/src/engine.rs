@@ -42,8 +42,19 @@ pub struct Delivery {
     inner: Arc<Inner>,
 }
 
-/// Told of the end of every effect that has a source: the source, and whether it was delivered.
-pub type OnEnd = Arc<dyn Fn(&Arn, bool) + Send + Sync>;
+/// How an effect has ended, for whoever counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Whether it was delivered; else it was given up.
+    pub delivered: bool,
+    /// How often its target was tried or asked, at least once.
+    pub attempts: u32,
+    /// Whether it carried another one, that was given up, to a dead-letter queue.
+    pub letter: bool,
+}
+
+/// Told of the end of every effect that has a source.
+pub type OnEnd = Arc<dyn Fn(&Arn, End) + Send + Sync>;
 
 pub(crate) struct Inner {
     pub(crate) db: Db,
@@ -86,8 +97,8 @@ impl Delivery {
         self.inner.targets.write().insert(service, target);
     }
 
-    /// Names who is told how effects ended, after the commit; the first one stays. What a source sends to itself and the letters
-    /// of what was given up are no effects of their own.
+    /// Names who is told how effects ended, after the commit; the first one stays. What a source sends to itself is no effect of
+    /// its own.
     pub fn on_end(&self, told: OnEnd) {
         if self.inner.on_end.set(told).is_err() {
             tracing::error!("who is told of ends was named twice");
@@ -269,7 +280,7 @@ impl Inner {
         fate: Fate,
         detail: &str,
     ) -> Result<(), ServiceError> {
-        self.tell_end(tx, &pending.effect, &fate);
+        self.tell_end(tx, pending, &fate);
         let step = Step {
             trace: pending.effect.trace,
             at,
@@ -284,16 +295,20 @@ impl Inner {
     }
 
     /// Tells, once it is durable, that an effect has ended, if it has.
-    fn tell_end(&self, tx: &Tx, effect: &Effect, fate: &Fate) {
+    fn tell_end(&self, tx: &Tx, pending: &Pending, fate: &Fate) {
         let delivered = match fate {
             Fate::Done | Fate::Delivered { .. } => true,
             Fate::DeadLettered { .. } => false,
             Fate::Waiting => return,
         };
+        let effect = &pending.effect;
         let (Some(told), Some(source)) = (self.on_end.get(), &effect.source) else { return };
-        if effect.target != *source && !is_letter(effect) {
+        if effect.target != *source {
+            let failed = pending.failures.counted.saturating_add(pending.failures.throttled);
+            let attempts = failed.saturating_add(u32::from(delivered)).max(1);
             let (told, source) = (Arc::clone(told), source.clone());
-            tx.on_commit(move || told(&source, delivered));
+            let end = End { delivered, attempts, letter: is_letter(effect) };
+            tx.on_commit(move || told(&source, end));
         }
     }
 

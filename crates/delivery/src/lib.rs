@@ -28,9 +28,9 @@ pub mod message;
 mod policy;
 mod target;
 
-pub use dead_letter::{DeadLetter, KEPT as DEAD_LETTERS_KEPT, LETTERS_MAX, dead_letters};
+pub use dead_letter::{DeadLetter, KEPT as DEAD_LETTERS_KEPT, LETTER, LETTERS_MAX, dead_letters};
 pub use effect::{Effect, EffectId, HOPS_MAX, PAYLOAD_BYTES_MAX, ROLE_ARN};
-pub use engine::{ATTEMPTS_MAX, Delivery, NOTES_MAX, OnEnd};
+pub use engine::{ATTEMPTS_MAX, Delivery, End, NOTES_MAX, OnEnd};
 pub use lane::{LANE_BYTES_MAX, LANE_ROWS_MAX, LaneDepth};
 pub use policy::{Backoff, Failures, GivenUp, Next, Outcome, Policy, decide};
 pub use target::{Acceptance, Settled, Target};

@@ -14,7 +14,7 @@ use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::Error;
 use crate::expression::Projection;
-use crate::keys;
+use crate::keys::{self, TableId};
 use crate::meters::Units;
 use crate::model::Table;
 use crate::request::{self, Names, projection_or_attributes, table_id, table_resource, validate_table};
@@ -109,6 +109,7 @@ impl Told for BatchGetItem {
 /// What is wanted of one table.
 struct Wish {
     name: String,
+    id: TableId,
     table_key: Bytes,
     keys: Vec<Item>,
     consistent: Option<bool>,
@@ -125,7 +126,8 @@ fn wishes(call: &Call, items: BTreeMap<String, KeysAndAttributes>) -> Result<Vec
     let mut wishes = Vec::with_capacity(items.len());
     let mut count = 0;
     for (name, wanted) in items {
-        let table_key = keys::table(&table_id(call, &name)?);
+        let id = table_id(call, &name)?;
+        let table_key = keys::table(&id);
         count += wanted.keys.len();
         if count > BATCH_GET_MAX {
             return Err(Error::invalid("Too many items requested for the BatchGetItem call"));
@@ -135,7 +137,7 @@ fn wishes(call: &Call, items: BTreeMap<String, KeysAndAttributes>) -> Result<Vec
         let attributes = wanted.attributes_to_get;
         let projection = projection_or_attributes(projection_text.as_deref(), names.clone(), attributes.clone())?;
         let consistent = wanted.consistent_read;
-        wishes.push(Wish { name, table_key, keys, consistent, projection, projection_text, names, attributes });
+        wishes.push(Wish { name, id, table_key, keys, consistent, projection, projection_text, names, attributes });
     }
     Ok(wishes)
 }
@@ -188,7 +190,7 @@ impl DynamoDb {
                 }));
             }
             let spent = Spent::on_table(units);
-            self.spent((call.account, &call.region), &wish.name, Units::Read, &spent);
+            self.spent(&wish.id, Units::Read, &spent);
             if let Some(consumed) = &mut answer.consumed_capacity {
                 consumed.extend(spent.tell(&wish.name, wanted, Kind::Plain));
             }

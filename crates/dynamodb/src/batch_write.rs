@@ -15,7 +15,7 @@ use crate::change::{Action, Change};
 use crate::error::Error;
 use crate::item::ItemCollectionMetrics;
 use crate::key::NO_MATCH;
-use crate::keys;
+use crate::keys::{self, TableId};
 use crate::meters::Units;
 use crate::model::Table;
 use crate::request::{self, table_id, table_resource, validate_table};
@@ -131,6 +131,7 @@ fn change(write: WriteRequest) -> Result<Change, Error> {
 /// The writes to one table.
 struct Writes {
     name: String,
+    id: TableId,
     table_key: Bytes,
     changes: Vec<Arc<Change>>,
 }
@@ -143,9 +144,10 @@ fn writes(call: &Call, items: BTreeMap<String, Vec<WriteRequest>>) -> Result<Vec
         return Err(Error::invalid("Too many items requested for the BatchWriteItem call"));
     }
     let of_table = |(name, writes): (String, Vec<WriteRequest>)| {
-        let table_key = keys::table(&table_id(call, &name)?);
+        let id = table_id(call, &name)?;
+        let table_key = keys::table(&id);
         let changes = writes.into_iter().map(|write| change(write).map(Arc::new)).collect::<Result<_, _>>()?;
-        Ok(Writes { name, table_key, changes })
+        Ok(Writes { name, id, table_key, changes })
     };
     items.into_iter().map(of_table).collect()
 }
@@ -202,6 +204,7 @@ impl DynamoDb {
             match (written, spent.get_mut(n)) {
                 (Ok(units), Some(sum)) => sum.add(&units),
                 (Err(error), _) => {
+                    batch.get(n).into_iter().for_each(|writes| self.refused(&writes.id, &error));
                     tracing::warn!(%error, "a write of a batch was not made");
                     failed.push((n, change));
                 }
@@ -209,7 +212,7 @@ impl DynamoDb {
             }
         }
         for (writes, spent) in batch.iter().zip(&spent) {
-            self.spent((call.account, &call.region), &writes.name, Units::Written, spent);
+            self.spent(&writes.id, Units::Written, spent);
         }
         Ok(answer(&batch, &tables, &spent, &failed, wanted, metrics))
     }

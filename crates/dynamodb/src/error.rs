@@ -27,9 +27,14 @@ pub enum Error {
     /// The same where it concerns the request as a whole: no reason of an action, if it is a transaction.
     #[error("{0}")]
     Whole(String),
-    /// `ConditionalCheckFailedException`, with the item if the request wants it.
+    /// `ConditionalCheckFailedException`.
     #[error("The conditional request failed")]
-    ConditionFailed(Option<Item>),
+    ConditionFailed {
+        /// The item, if the request wants it.
+        item: Option<Item>,
+        /// How large it is, in bytes: the attempt is paid for by that.
+        bytes: usize,
+    },
     /// `DuplicateItemException`: PartiQL inserts no item in place of another.
     #[error("Duplicate primary key exists in table")]
     Duplicate,
@@ -172,7 +177,7 @@ impl From<Error> for ServiceError {
             Error::InUse(_) => "ResourceInUseException",
             Error::Limit(_) => "LimitExceededException",
             Error::Invalid(_) | Error::Whole(_) => "ValidationException",
-            Error::ConditionFailed(_) => "ConditionalCheckFailedException",
+            Error::ConditionFailed { .. } => "ConditionalCheckFailedException",
             Error::Duplicate => "DuplicateItemException",
             Error::NoPolicy => "PolicyNotFoundException",
             Error::NoGlobalTable(_) => "GlobalTableNotFoundException",
@@ -196,7 +201,7 @@ impl From<Error> for ServiceError {
         };
         let answer = ServiceError::new(400, code, error.to_string());
         match error {
-            Error::ConditionFailed(Some(item)) => answer.with_field("Item", json!(item)),
+            Error::ConditionFailed { item: Some(item), .. } => answer.with_field("Item", json!(item)),
             Error::Canceled(reasons) => {
                 let reasons: Vec<Value> = reasons.iter().map(CancellationReason::json).collect();
                 answer.with_field("CancellationReasons", reasons)

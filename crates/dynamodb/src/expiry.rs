@@ -175,7 +175,7 @@ impl DynamoDb {
     async fn expire_some(self: &Arc<Self>, row: &Row, queue: &Queue, now: Timestamp) -> Result<Option<i64>, Error> {
         let (table, number) = keys::read_expiring(&row.key).map_err(ServiceError::internal)?;
         let head = self.db.range(RangeReq::new(keys::expiries(table, number), DELETED_MAX + 1)).await?;
-        let (mut deletions, mut next) = (JoinSet::new(), None);
+        let (mut deletions, mut next, mut deleted) = (JoinSet::new(), None, 0);
         for place in head.rows {
             let (second, item) = keys::read_expiry(&place.key).map_err(ServiceError::internal)?;
             if second > now.as_secs() || deletions.len() == DELETED_MAX {
@@ -188,18 +188,19 @@ impl DynamoDb {
             });
         }
         while let Some(done) = deletions.join_next().await {
-            done.map_err(ServiceError::internal)??;
+            deleted += usize::from(done.map_err(ServiceError::internal)??);
         }
+        self.expired(&keys::read_table(&queue.table_key).map_err(ServiceError::internal)?, deleted);
         Ok(next)
     }
 
-    /// Deletes an item, if it still is what its place in the queue says.
-    async fn expire(&self, tx: &Tx, table_key: &Bytes, queue: u32, item: &Bytes, place: &Bytes) -> Result<(), Error> {
+    /// Deletes an item, if it still is what its place in the queue says; whether it was.
+    async fn expire(&self, tx: &Tx, table_key: &Bytes, queue: u32, item: &Bytes, place: &Bytes) -> Result<bool, Error> {
         let seen = match self.catalog.load(tx, table_key, |_| Ok(vec![item.clone()])).await {
-            Err(Error::NoTable) => return Ok(()),
+            Err(Error::NoTable) => return Ok(false),
             seen => seen?,
         };
-        let Some((attribute, _)) = seen.table.expiry().filter(|(_, own)| *own == queue) else { return Ok(()) };
+        let Some((attribute, _)) = seen.table.expiry().filter(|(_, own)| *own == queue) else { return Ok(false) };
         let old = item_of(seen.rows.first().and_then(Option::as_ref))?;
         let second = old.as_ref().and_then(|old| expires(old, attribute));
         let now = self.env.now();
@@ -218,7 +219,7 @@ impl DynamoDb {
             };
             self.write(tx, &changed).await?;
         }
-        Ok(())
+        Ok(due)
     }
 
     /// Enters some items that were there before the queue.

@@ -333,9 +333,10 @@ impl DynamoDb {
     /// Changes one item, in one transaction.
     async fn change_item(&self, id: &TableId, change: Change, answer: Answer) -> Result<WriteOutput, Error> {
         let table_key = keys::table(id);
-        let (table, old, decision, spent) =
-            self.db.transact(async |tx| self.change_in(&tx, &table_key, &change, answer.old_on_failure).await).await?;
-        self.spent((id.account, &id.region), &id.name, Units::Written, &spent);
+        let changed =
+            self.db.transact(async |tx| self.change_in(&tx, &table_key, &change, answer.old_on_failure).await).await;
+        let (table, old, decision, spent) = changed.inspect_err(|error| self.refused(id, error))?;
+        self.spent(id, Units::Written, &spent);
         Ok(WriteOutput {
             attributes: answer.attributes(&change, old, decision),
             consumed_capacity: spent.tell(&id.name, answer.capacity, Kind::Plain),
@@ -355,7 +356,10 @@ impl DynamoDb {
         let old = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
         let decision = match change.decide(&table, old.as_ref()) {
             Ok(decision) => decision,
-            Err(Refusal::Condition) => return Err(Error::ConditionFailed(old.filter(|_| old_on_failure))),
+            Err(Refusal::Condition) => {
+                let bytes = old.as_ref().map_or(0, item_size_bytes);
+                return Err(Error::ConditionFailed { item: old.filter(|_| old_on_failure), bytes });
+            }
             Err(Refusal::Invalid(error)) => return Err(error),
         };
         let row_key = change.row_key(&table)?;
@@ -380,7 +384,7 @@ impl DynamoDb {
         let item = change::item_of(seen.rows.first().and_then(Option::as_ref))?;
         let bytes = item.as_ref().map_or(0, item_size_bytes);
         let spent = Spent::on_table(read_units(bytes, Rate::of(input.consistent_read)));
-        self.spent((id.account, &id.region), &id.name, Units::Read, &spent);
+        self.spent(&id, Units::Read, &spent);
         let wanted = Wanted::of(input.return_consumed_capacity.as_deref());
         Ok(GetItemOutput {
             item: match projection {

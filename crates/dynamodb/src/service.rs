@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::expiry::Alarm;
 use crate::history::Moments;
-use crate::meters::Meters;
+use crate::meters::{GET_RECORDS, Meters};
 use crate::request::{read_resource, table_resource};
 use crate::stream::{Flows, STREAM_RETENTION};
 use crate::{absent, backup, export, import, policy, recovery, restore};
@@ -138,6 +138,7 @@ pub fn api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
 pub fn streams_api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
     use crate::stream::{DescribeStream, GetShardIterator, ListStreams, iterator_resource};
     Api::new(&STREAMS_INFO, service)
+        .observed(DynamoDb::ended)
         .operation(Operation::new("ListStreams", DynamoDb::list_streams).resource(|call, i: &ListStreams| {
             let table = i.table_name.as_deref().unwrap_or("*");
             vec![call.arn("dynamodb", &format!("table/{table}/stream/*")).to_string()]
@@ -150,7 +151,7 @@ pub fn streams_api(service: Arc<DynamoDb>) -> Api<DynamoDb> {
             Operation::new("GetShardIterator", DynamoDb::get_shard_iterator)
                 .resource(|_, i: &GetShardIterator| vec![i.stream_arn.clone()]),
         )
-        .operation(Operation::new("GetRecords", DynamoDb::get_records).resource(iterator_resource))
+        .operation(Operation::new(GET_RECORDS, DynamoDb::get_records).resource(iterator_resource))
 }
 
 fn control(api: Api<DynamoDb>) -> Api<DynamoDb> {
@@ -244,8 +245,16 @@ fn data(api: Api<DynamoDb>, tables: &Arc<DynamoDb>) -> Api<DynamoDb> {
             .resource(crate::batch_write::resources)
             .context(told(tables)),
     )
-    .operation(Operation::new("TransactWriteItems", DynamoDb::transact_write_items).unauthorized())
-    .operation(Operation::new("TransactGetItems", DynamoDb::transact_get_items).unauthorized())
+    .operation(
+        Operation::new("TransactWriteItems", DynamoDb::transact_write_items)
+            .resource(crate::transaction::resources)
+            .unauthorized(),
+    )
+    .operation(
+        Operation::new("TransactGetItems", DynamoDb::transact_get_items)
+            .resource(crate::transaction_get::resources)
+            .unauthorized(),
+    )
     .operation(Operation::new("ExecuteStatement", DynamoDb::execute_statement).unauthorized())
     .operation(Operation::new("BatchExecuteStatement", DynamoDb::batch_execute_statement).unauthorized())
     .operation(Operation::new("ExecuteTransaction", DynamoDb::execute_transaction).unauthorized())

@@ -21,7 +21,7 @@ use crate::item::{ItemCollectionMetrics, update_change};
 use crate::keys::{self, TableId, TokenId};
 use crate::meters::Units;
 use crate::model::{Table, table_arn};
-use crate::request::{self, Names, Values, table_id, validate_table};
+use crate::request::{self, Names, Values, table_id, table_resource, validate_table};
 use crate::service::DynamoDb;
 use crate::value::{Given, Item, encode_item, item_size_bytes};
 
@@ -228,8 +228,7 @@ pub(crate) struct Step {
 
 /// What a transaction did.
 pub(crate) struct Done {
-    /// By table.
-    pub(crate) spent: BTreeMap<String, Spent>,
+    pub(crate) spent: BTreeMap<TableId, Spent>,
     metrics: BTreeMap<String, Vec<ItemCollectionMetrics>>,
     /// Whether it was done before under the same token, and only read this time.
     repeated: bool,
@@ -240,6 +239,13 @@ impl Done {
     pub(crate) fn kind(&self) -> Kind {
         if self.repeated { Kind::TransactionRead } else { Kind::TransactionWrite }
     }
+}
+
+/// The tables that a transaction writes, each once.
+pub(crate) fn resources(call: &Call, input: &TransactWriteItems) -> Vec<String> {
+    let wishes = input.transact_items.iter().flat_map(TransactWriteItem::wishes);
+    let names: BTreeSet<&str> = wishes.map(|(_, wish)| wish.table_name.as_str()).collect();
+    names.into_iter().flat_map(|name| table_resource(call, name)).collect()
 }
 
 fn step(call: &Call, (verb, wish): (Verb, Wish)) -> Result<Step, Error> {
@@ -278,12 +284,7 @@ impl DynamoDb {
         let token = input.client_request_token.map(|token| token_of(&call, token, &wishes)).transpose()?;
         let steps: Vec<Step> = wishes.into_iter().map(|wish| step(&call, wish)).collect::<Result<_, _>>()?;
         let done = self.transact(&steps, token.as_ref()).await?;
-        let units = if done.repeated { Units::Read } else { Units::Written };
-        for (name, spent) in &done.spent {
-            self.spent((call.account, &call.region), name, units, spent);
-            self.took(&call, name, "TransactWriteItems");
-        }
-        let consumed = done.spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, done.kind()));
+        let consumed = done.spent.iter().filter_map(|(id, spent)| spent.tell(&id.name, wanted, done.kind()));
         Ok(TransactWriteOutput {
             consumed_capacity: (wanted != Wanted::None).then(|| consumed.collect()),
             item_collection_metrics: metrics.then_some(done.metrics),
@@ -293,11 +294,17 @@ impl DynamoDb {
     /// Does all steps in one commit, or none.
     pub(crate) async fn transact(&self, steps: &[Step], token: Option<&Token>) -> Result<Done, Error> {
         let now = self.env.now();
-        let done = self.db.transact(async |tx| self.transact_in(&tx, steps, token, now).await).await;
-        done.map_err(|error| match error {
-            Error::Conflict => Error::Canceled(steps.iter().map(|_| conflict()).collect()),
-            other => other,
-        })
+        let done = match self.db.transact(async |tx| self.transact_in(&tx, steps, token, now).await).await {
+            Ok(done) => done,
+            Err(Error::Conflict) => {
+                steps.iter().for_each(|step| self.refused(&step.id, &Error::Conflict));
+                return Err(Error::Canceled(steps.iter().map(|_| conflict()).collect()));
+            }
+            Err(error) => return Err(error),
+        };
+        let units = if done.repeated { Units::Read } else { Units::Written };
+        done.spent.iter().for_each(|(id, spent)| self.spent(id, units, spent));
+        Ok(done)
     }
 
     /// Asks policies about each kind of action on each table.
@@ -330,7 +337,7 @@ impl DynamoDb {
             let old = change::item_of(row.as_ref())?;
             if repeated {
                 let units = read_units(old.as_ref().map_or(0, item_size_bytes), Rate::Transactional);
-                done.spent.entry(step.id.name.clone()).or_default().add(&Spent::on_table(units));
+                done.spent.entry(step.id.clone()).or_default().add(&Spent::on_table(units));
                 continue;
             }
             match step.change.decide(table, old.as_ref()) {
@@ -348,7 +355,7 @@ impl DynamoDb {
         let at = self.moment();
         for (((step, table), row), (old, decision)) in steps.iter().zip(&tables).zip(&rows).zip(decided) {
             let spent = self.write_decided(tx, table, row, (old.as_ref(), at), &decision).await?;
-            done.spent.entry(step.id.name.clone()).or_default().add(&spent.doubled());
+            done.spent.entry(step.id.clone()).or_default().add(&spent.doubled());
             let checks = matches!(step.change.action, Action::Check { .. });
             if let Some(metrics) = ItemCollectionMetrics::of(table, &step.change).filter(|_| !checks) {
                 done.metrics.entry(step.id.name.clone()).or_default().push(metrics);
@@ -382,7 +389,7 @@ fn reason(step: &Step, refusal: Refusal, old: Option<Item>) -> Result<Cancellati
         }
         Refusal::Condition => Ok(CancellationReason {
             code: "ConditionalCheckFailed",
-            message: Some(Error::ConditionFailed(None).to_string()),
+            message: Some(Error::ConditionFailed { item: None, bytes: 0 }.to_string()),
             item: old.filter(|_| step.old_on_failure),
         }),
         Refusal::Invalid(error) => validation(error),

@@ -17,7 +17,7 @@ use crate::expression::Projection;
 use crate::keys::{self, TableId};
 use crate::meters::Units;
 use crate::model::{Table, table_arn};
-use crate::request::{self, Names, projection_or_attributes, table_id, validate_table};
+use crate::request::{self, Names, projection_or_attributes, table_id, table_resource, validate_table};
 use crate::service::DynamoDb;
 use crate::transaction::{TRANSACTION_MAX, validation};
 use crate::value::{Given, Item, item_size_bytes};
@@ -77,6 +77,12 @@ pub(crate) struct Wish {
     pub(crate) projection: Option<Projection>,
 }
 
+/// The tables that a transaction reads, each once.
+pub(crate) fn resources(call: &Call, input: &TransactGetItems) -> Vec<String> {
+    let names: BTreeSet<&str> = input.transact_items.iter().map(|item| item.get.table_name.as_str()).collect();
+    names.into_iter().flat_map(|name| table_resource(call, name)).collect()
+}
+
 fn wish(call: &Call, get: Get) -> Result<Wish, Error> {
     let id = table_id(call, &get.table_name)?;
     let projection =
@@ -95,34 +101,34 @@ impl DynamoDb {
         let wishes = input.transact_items.into_iter().map(|item| wish(&call, item.get));
         let wishes: Vec<Wish> = wishes.collect::<Result<_, _>>()?;
         let (responses, spent) = self.get_at_once(&wishes).await?;
-        for (name, spent) in &spent {
-            self.spent((call.account, &call.region), name, Units::Read, spent);
-            self.took(&call, name, "TransactGetItems");
-        }
-        let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, Kind::TransactionRead));
+        let told = spent.iter().filter_map(|(id, spent)| spent.tell(&id.name, wanted, Kind::TransactionRead));
         let consumed_capacity = (wanted != Wanted::None).then(|| told.collect());
         Ok(TransactGetOutput { responses, consumed_capacity })
     }
 
     /// The items at one snapshot, and what they cost by table.
-    pub(crate) async fn get_at_once(&self, wishes: &[Wish]) -> Result<(Vec<Response>, BTreeMap<String, Spent>), Error> {
+    pub(crate) async fn get_at_once(
+        &self,
+        wishes: &[Wish],
+    ) -> Result<(Vec<Response>, BTreeMap<TableId, Spent>), Error> {
         let rows = loop {
             if let Some(rows) = self.rows_at_once(wishes).await? {
                 break rows;
             }
         };
-        let mut spent: BTreeMap<String, Spent> = BTreeMap::new();
+        let mut spent: BTreeMap<TableId, Spent> = BTreeMap::new();
         let mut responses = Vec::with_capacity(wishes.len());
         for (wish, row) in wishes.iter().zip(&rows) {
             let item = item_of(row.as_ref())?;
             let units = read_units(item.as_ref().map_or(0, item_size_bytes), Rate::Transactional);
-            spent.entry(wish.id.name.clone()).or_default().add(&Spent::on_table(units));
+            spent.entry(wish.id.clone()).or_default().add(&Spent::on_table(units));
             let item = match &wish.projection {
                 Some(projection) => item.map(|item| projection.project(&item)),
                 None => item,
             };
             responses.push(Response { item });
         }
+        spent.iter().for_each(|(id, spent)| self.spent(id, Units::Read, spent));
         Ok((responses, spent))
     }
 

@@ -6,6 +6,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cauce_core::ports::{KeptMetrics, Metrics};
 use cauce_dynamodb::EXPIRED_AGO_MAX;
 use cauce_store::{Db, Key, Kind, RangeReq, StoreError};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ async fn rows(db: &Db, kind: u16) -> usize {
     db.range(RangeReq::new(Key::new(Kind::new(kind)).prefix_range(), 20_000)).await.unwrap().rows.len()
 }
 
-async fn until(done: impl AsyncFn() -> bool) {
+async fn until(mut done: impl AsyncFnMut() -> bool) {
     for _ in 0..4_000 {
         if done().await {
             return;
@@ -67,6 +68,9 @@ async fn ids(world: &World, name: &str) -> Vec<String> {
 async fn items_go_in_their_second_those_that_were_there_before_as_well() {
     let db = Db::memory();
     let world = World::on(&db).await;
+    let kept = KeptMetrics::default();
+    let metrics: Arc<dyn Metrics> = Arc::new(kept.clone());
+    world.tables.measure(&metrics);
     table(&world, "tab").await;
     for n in 0..250 {
         put(&world, "tab", &format!("old{n}"), second(5)).await;
@@ -93,6 +97,13 @@ async fn items_go_in_their_second_those_that_were_there_before_as_well() {
     world.clock.advance(Duration::from_secs(4));
     until(async || rows(&db, EXPIRY).await == 0).await;
     assert_eq!(ids(&world, "tab").await, ["ancient", "text"]);
+    // What was taken away by the time is counted, and neither what was deleted before nor what was moved.
+    let mut deleted = 0.0;
+    until(async || {
+        deleted += kept.take("TimeToLiveDeletedItemCount", &[("TableName", "tab")]).sum();
+        deleted == 253.0
+    })
+    .await;
     worker.abort();
 }
 

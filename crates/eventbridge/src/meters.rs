@@ -3,14 +3,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use cauce_core::ports::{Meter, MeterSets, Metrics};
+use cauce_core::ports::{Meter, MeterMaker, MeterParts, MeterSets, Metrics};
 
 use crate::keys::BusId;
 use crate::model::DEFAULT_BUS;
 use crate::service::EventBridge;
 
-/// The meters of all rules, once [`EventBridge::measure`] has said where they are read.
-pub(crate) type Meters = OnceLock<MeterSets<RuleMeters>>;
+/// The meters of all rules by their buses, once [`EventBridge::measure`] has said where they are read.
+pub(crate) type Meters = OnceLock<MeterSets<MeterParts<RuleMeters>>>;
 
 /// The meters of one rule: by its name alone where its bus is the default one, and by the name of its bus.
 #[derive(Debug)]
@@ -20,6 +20,20 @@ pub(crate) struct RuleMeters {
 }
 
 impl RuleMeters {
+    /// Of a rule of the bus that the maker is within.
+    fn of_bus(maker: &MeterMaker, rule: &str) -> RuleMeters {
+        RuleMeters::of(&[maker], rule)
+    }
+
+    fn of_default_bus(maker: &MeterMaker, rule: &str) -> RuleMeters {
+        RuleMeters::of(&[&maker.within("EventBusName", DEFAULT_BUS), maker], rule)
+    }
+
+    fn of(makers: &[&MeterMaker], rule: &str) -> RuleMeters {
+        let meters = |name| makers.iter().map(|maker| maker.meter(name, "Count", &[("RuleName", rule)])).collect();
+        RuleMeters { triggered: meters("TriggeredRules"), matched: meters("MatchedEvents") }
+    }
+
     /// An event has matched, or a tick has come: once a rule, whatever its targets are.
     pub(crate) fn trigger(&self) {
         self.triggered.iter().chain(&self.matched).for_each(Meter::count);
@@ -29,14 +43,9 @@ impl RuleMeters {
 impl EventBridge {
     /// Says where what is measured of rules is recorded; without it, nothing is.
     pub fn measure(&self, metrics: Arc<dyn Metrics>) {
-        let sets = MeterSets::new(metrics, "AWS/Events", |maker, resource| {
-            let (bus, rule) = resource.split_once('/').unwrap_or((DEFAULT_BUS, resource));
-            let meters = |name: &str| {
-                let own = maker.meter(name, "Count", &[("EventBusName", bus), ("RuleName", rule)]);
-                let alone = (bus == DEFAULT_BUS).then(|| maker.meter(name, "Count", &[("RuleName", rule)]));
-                std::iter::once(own).chain(alone).collect()
-            };
-            RuleMeters { triggered: meters("TriggeredRules"), matched: meters("MatchedEvents") }
+        let sets = MeterSets::new(metrics, "AWS/Events", |maker, bus| match bus {
+            DEFAULT_BUS => MeterParts::new(maker.clone(), RuleMeters::of_default_bus),
+            _ => MeterParts::new(maker.within("EventBusName", bus), RuleMeters::of_bus),
         });
         if self.meters.set(sets).is_err() {
             tracing::error!("where rules are measured was said twice");
@@ -46,6 +55,6 @@ impl EventBridge {
     /// The meters of a rule.
     pub(crate) fn meters_of(&self, bus: &BusId, rule: &str) -> Option<Arc<RuleMeters>> {
         let meters = self.meters.get()?;
-        Some(meters.of(bus.account, &bus.region, &format!("{}/{rule}", bus.name)))
+        Some(meters.of(bus.account, &bus.region, &bus.name).of(rule))
     }
 }

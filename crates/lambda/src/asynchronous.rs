@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cauce_core::ports::Access;
 use cauce_core::{Arn, Call, RequestId, ServiceError, SpanId};
-use cauce_delivery::{Acceptance, Effect, EffectId, Outcome, Policy, ROLE_ARN, Settled, Target, message};
+use cauce_delivery::{Acceptance, Effect, EffectId, LETTER, Outcome, Policy, ROLE_ARN, Settled, Target, message};
 use cauce_store::Tx;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -112,6 +112,7 @@ impl Lambda {
             trace: effect.trace.header(),
             client_context: effect.attribute(CLIENT_CONTEXT).map(str::to_owned),
         };
+        let age = self.env.now().since(id.born());
         let (plan, flown) = match self.run(&deployment, work, LogWish { tail: false, written: true }).await {
             Ok(done) => done,
             // AWS sends the events of a function that was switched off on their way without trying.
@@ -121,6 +122,9 @@ impl Lambda {
             Err(error @ Error::Throttled(_)) => return retry(error.into(), false),
             Err(error) => return retry(error.into(), true),
         };
+        if let Some(meters) = self.meters_of(effect.target.as_str()) {
+            meters.waited(age);
+        }
         // An invocation is recorded as done only when what it said is on its way to stay.
         if let Some(written) = flown.written {
             let _ = written.await;
@@ -166,7 +170,8 @@ impl Lambda {
                 ("source".to_owned(), "lambda".to_owned()),
                 ("resource".to_owned(), qualified(&effect.target)),
             ];
-            self.send_on(tx, effect, &deployment, arn, attributes, record).await?;
+            let cause = format!("{} (outcome)", effect.target.resource());
+            self.send_on(tx, effect, &deployment, (arn, cause), attributes, record).await?;
         }
         if let (true, Some(queue)) = (end.given_up, &deployment.dead_letter) {
             let (code, reason) = outcome_words(end.outcome);
@@ -178,7 +183,8 @@ impl Lambda {
                 message::attribute("ErrorCode", "Number", status),
                 message::attribute("ErrorMessage", "String", reason.chars().take(1_024).collect::<String>()),
             ];
-            self.send_on(tx, effect, &deployment, queue, attributes, effect.payload.clone()).await?;
+            let cause = format!("{}{LETTER}", effect.target.resource());
+            self.send_on(tx, effect, &deployment, (queue, cause), attributes, effect.payload.clone()).await?;
         }
         Ok(())
     }
@@ -188,7 +194,7 @@ impl Lambda {
         tx: &Tx,
         effect: &Effect,
         deployment: &Deployment,
-        to: &Arn,
+        (to, cause): (&Arn, String),
         mut attributes: Vec<(String, String)>,
         payload: Bytes,
     ) -> Result<(), ServiceError> {
@@ -196,7 +202,7 @@ impl Lambda {
         attributes.push((ROLE_ARN.to_owned(), deployment.role.to_string()));
         let sent = Effect {
             target: to.clone(),
-            cause: format!("{} (outcome)", effect.target.resource()),
+            cause,
             service: SERVICE.to_owned(),
             source: Some(effect.target.clone()),
             account: effect.account,

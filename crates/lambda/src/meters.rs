@@ -33,6 +33,9 @@ pub(crate) struct FunctionMeters {
     events_received: Levels,
     events_dropped: Levels,
     iterator_age_ms: Levels,
+    event_age_ms: Levels,
+    dead_letter_errors: Levels,
+    destination_failures: Levels,
 }
 
 impl FunctionMeters {
@@ -63,6 +66,11 @@ impl FunctionMeters {
         self.iterator_age_ms.record(age.as_secs_f64() * 1_000.0);
     }
 
+    /// An event has been tried, so long after it was taken.
+    pub(crate) fn waited(&self, age: Duration) {
+        self.event_age_ms.record(age.as_secs_f64() * 1_000.0);
+    }
+
     /// An event was given up.
     pub(crate) fn dropped(&self) {
         self.events_dropped.record(1.0);
@@ -89,10 +97,21 @@ impl Lambda {
                 events_received: levels("AsyncEventsReceived", "Count"),
                 events_dropped: levels("AsyncEventsDropped", "Count"),
                 iterator_age_ms: levels("IteratorAge", "Milliseconds"),
+                event_age_ms: levels("AsyncEventAge", "Milliseconds"),
+                dead_letter_errors: levels("DeadLetterErrors", "Count"),
+                destination_failures: levels("DestinationDeliveryFailures", "Count"),
             }
         });
         if self.meters.set(sets).is_err() {
             tracing::error!("where functions are measured was said twice");
+        }
+    }
+
+    /// Counts that what followed from an event could not be delivered: to the function's dead-letter queue, or to its destination.
+    pub fn undelivered(&self, function: &Arn, letter: bool) {
+        if let Some(meters) = self.meters_of(function.as_str()) {
+            let failed = if letter { &meters.dead_letter_errors } else { &meters.destination_failures };
+            failed.record(1.0);
         }
     }
 

@@ -228,7 +228,7 @@ impl Sqs {
             })
             .await?;
         let outcomes = outcomes(receipts.iter().map(Result::as_ref), wrongs);
-        if let Some(meters) = self.meters_of(&held.id) {
+        if let Some(meters) = self.meters_of(held) {
             meters.deleted.record_times(1.0, outcomes.iter().filter(|outcome| outcome.is_ok()).count() as f64);
         }
         Ok(outcomes)

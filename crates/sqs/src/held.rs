@@ -1,8 +1,8 @@
 //! Queues as their owner holds them: the row, and the index of what can be received.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::index::{Index, Known, PAGE};
 use crate::keys::{self, Life, QueueId};
 use crate::message::Standing;
+use crate::meters::QueueMeters;
 use crate::model::Queue;
 
 /// How long a reception can be repeated under its `ReceiveRequestAttemptId`.
@@ -30,11 +31,12 @@ pub(crate) struct Held {
     pub(crate) row: Bytes,
     pub(crate) queue: Queue,
     pub(crate) stock: Arc<Stock>,
+    pub(crate) meters: OnceLock<Arc<QueueMeters>>,
 }
 
 impl Held {
     pub(crate) fn new(id: &QueueId, row: Bytes, queue: Queue, stock: Arc<Stock>) -> Arc<Held> {
-        Arc::new(Held { id: id.clone(), arn: id.arn(), row, queue, stock })
+        Arc::new(Held { id: id.clone(), arn: id.arn(), row, queue, stock, meters: OnceLock::new() })
     }
 
     pub(crate) fn fifo(&self) -> bool {
@@ -54,6 +56,8 @@ pub(crate) struct Stock {
     pub(crate) closed: AtomicBool,
     /// Receptions by their `ReceiveRequestAttemptId`.
     pub(crate) attempts: Mutex<HashMap<String, Attempt>>,
+    /// When the queue was last used, in microseconds.
+    used_us: AtomicI64,
 }
 
 /// A reception that may be repeated.
@@ -64,7 +68,8 @@ pub(crate) struct Attempt {
 }
 
 impl Stock {
-    pub(crate) fn new(life: Life, fifo: bool, in_flight_max: usize) -> Arc<Stock> {
+    /// The messages of a life that is used from `now` on.
+    pub(crate) fn new(life: Life, fifo: bool, in_flight_max: usize, now: Timestamp) -> Arc<Stock> {
         Arc::new(Stock {
             life,
             fifo,
@@ -73,7 +78,18 @@ impl Stock {
             changed: Notify::new(),
             closed: AtomicBool::new(false),
             attempts: Mutex::default(),
+            used_us: AtomicI64::new(now.as_micros()),
         })
+    }
+
+    /// Remembers that the queue is used.
+    pub(crate) fn touch(&self, now: Timestamp) {
+        self.used_us.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    /// When the queue was last used.
+    pub(crate) fn used(&self) -> Timestamp {
+        Timestamp::from_micros(self.used_us.load(Ordering::Relaxed))
     }
 
     /// Tells all who wait that nothing will come any more.

@@ -65,6 +65,11 @@ pub(crate) fn queues(account: Account, region: &Region, prefix: &str) -> (Bytes,
     within(QUEUE, account, region).str_prefix(prefix).prefix_range()
 }
 
+/// The queues of all accounts and regions.
+pub(crate) fn all_queues() -> (Bytes, Bytes) {
+    Key::new(QUEUE).prefix_range()
+}
+
 pub(crate) fn standing(life: Life, sequence: u64) -> Bytes {
     Key::new(STANDING).u64(life).u64(sequence).build()
 }

@@ -46,7 +46,7 @@ pub use error::Error;
 pub use held::{ATTEMPT_LASTS, ATTEMPTS_MAX};
 pub use index::WINDOW_MAX;
 pub use message_attribute::{ATTRIBUTE_NAME_CHARS_MAX, MESSAGE_ATTRIBUTES_MAX};
-pub use meters::run_gauges;
+pub use meters::{ACTIVE_LASTS, run_gauges};
 pub use permission::{LABEL_CHARS_MAX, PERMISSION_ACTIONS_MAX, POLICY_BYTES_MAX, STATEMENTS_MAX};
 pub use poller::QueuePoller;
 pub use queue::{LIST_MAX, NAME_CHARS_MAX, PURGE_EVERY};

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cauce_core::Timestamp;
 use cauce_core::ports::{Meter, MeterSets, Metrics};
+use cauce_core::{ServiceError, Timestamp};
 use cauce_store::{RangeReq, decode_row};
 
 use crate::error::Error;
@@ -15,6 +15,13 @@ use crate::service::Sqs;
 
 /// How often the depth of queues is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long an empty queue that nobody uses is still measured. AWS: Developer Guide, *Monitoring Amazon SQS queues using
+/// CloudWatch*.
+pub const ACTIVE_LASTS: Duration = Duration::from_secs(6 * 3_600);
+
+/// How many queues are looked at between two readings of the store.
+const LOOKED_AT_MAX: usize = 1_000;
 
 /// The meters of all queues, once [`Sqs::measure`] has said where they are read.
 pub(crate) type Meters = OnceLock<MeterSets<QueueMeters>>;
@@ -55,24 +62,48 @@ impl Sqs {
         }
     }
 
-    /// The meters of a queue.
-    pub(crate) fn meters_of(&self, id: &QueueId) -> Option<Arc<QueueMeters>> {
-        self.meters.get().map(|meters| meters.of(id.account, &id.region, &id.name))
+    /// The meters of a queue, found once as long as its row stays the same.
+    pub(crate) fn meters_of(&self, held: &Held) -> Option<Arc<QueueMeters>> {
+        let meters = self.meters.get()?;
+        let QueueId { account, region, name } = &held.id;
+        Some(Arc::clone(held.meters.get_or_init(|| meters.of(*account, region, name))))
     }
 
-    /// Records how deep the queues in memory are: those that were used since the start.
+    /// Records how deep all active queues are. Those that are not in memory are looked at as they are in the store, and stay
+    /// there; of a queue that has slept since before the start is taken that it was used then.
     pub(crate) async fn gauge(&self) -> Result<(), Error> {
-        let now = self.env.now();
-        for held in self.all_held() {
-            let Some(meters) = self.meters_of(&held.id) else { return Ok(()) };
-            let numbers = self.numbers(&held).await?;
-            let figure = |number: u64| u32::try_from(number).map_or(f64::MAX, f64::from);
-            meters.visible.record(figure(numbers.visible));
-            meters.not_visible.record(figure(numbers.in_flight));
-            meters.delayed.record(figure(numbers.delayed));
-            let age = self.oldest(&held).await?.map_or(Duration::ZERO, |sent| now.since(sent));
-            meters.oldest_s.record(figure(age.as_secs()));
+        if self.meters.get().is_none() {
+            return Ok(());
         }
+        let mut range = RangeReq::new(keys::all_queues(), LOOKED_AT_MAX);
+        loop {
+            let page = self.db.range(range.clone()).await?;
+            for row in &page.rows {
+                let id = keys::read_queue(&row.key).map_err(ServiceError::internal)?;
+                let (held, used) = match self.in_memory(&id) {
+                    Some(held) => (Arc::clone(&held), held.stock.used()),
+                    None => (self.looked_at(&id, row.val.clone())?, self.opened),
+                };
+                self.gauge_queue(&held, used).await?;
+            }
+            match page.rows.last() {
+                Some(last) if page.more => range = range.after(&last.key),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn gauge_queue(&self, held: &Held, used: Timestamp) -> Result<(), Error> {
+        let now = self.env.now();
+        let numbers = self.numbers(held).await?;
+        let active = numbers.visible + numbers.in_flight + numbers.delayed > 0 || now.since(used) < ACTIVE_LASTS;
+        let Some(meters) = self.meters_of(held).filter(|_| active) else { return Ok(()) };
+        let figure = |number: u64| u32::try_from(number).map_or(f64::MAX, f64::from);
+        meters.visible.record(figure(numbers.visible));
+        meters.not_visible.record(figure(numbers.in_flight));
+        meters.delayed.record(figure(numbers.delayed));
+        let age = self.oldest(held).await?.map_or(Duration::ZERO, |sent| now.since(sent));
+        meters.oldest_s.record(figure(age.as_secs()));
         Ok(())
     }
 

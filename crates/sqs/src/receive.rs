@@ -245,7 +245,7 @@ impl Sqs {
 
     /// Receives messages as soon as there are any; none when the wait has passed.
     pub(crate) async fn receive(self: &Arc<Self>, held: Arc<Held>, wish: &Wish) -> Result<Vec<Received>, Error> {
-        let meters = self.meters_of(&held.id);
+        let meters = self.meters_of(&held);
         let received = self.receive_unmeasured(held, wish).await?;
         if let Some(meters) = meters {
             match received.len() {

@@ -354,7 +354,7 @@ impl Sqs {
         let sent = outgoings.iter().filter(|outgoing| outgoing.content.dead_letter_source.is_none());
         let sizes: Vec<f64> =
             sent.map(|outgoing| f64::from(u32::try_from(outgoing.content.bytes()).unwrap_or(u32::MAX))).collect();
-        if let Some(meters) = self.meters_of(&held.id) {
+        if let Some(meters) = self.meters_of(held) {
             tx.on_commit(move || {
                 sizes.iter().for_each(|bytes| meters.sent_bytes.record(*bytes));
                 meters.sent.record_times(1.0, sizes.len() as f64);

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cauce_core::ports::Identity;
-use cauce_core::{Account, Arn, Call, Env, ServiceError};
+use cauce_core::{Account, Arn, Call, Env, ServiceError, Timestamp};
 use cauce_store::{Db, Owner, RowCodec as _, StoreError, Tx};
 use cauce_wire::{Api, JsonVersion, Operation, Protocol, ServiceInfo};
 use parking_lot::RwLock;
@@ -58,12 +59,15 @@ pub struct Sqs {
     /// Wakes the sweeper.
     pub(crate) sweeping: tokio::sync::Notify,
     pub(crate) meters: Meters,
+    /// When the service began.
+    pub(crate) opened: Timestamp,
 }
 
 impl Sqs {
     /// The service on this store, as the owner of all queues. Register [`crate::QueueTarget`] for `sqs`, and run
     /// [`crate::run_sweeps`].
     pub fn open(options: SqsOptions, db: Db, env: Env, owner: Owner, identity: Arc<dyn Identity>) -> Arc<Sqs> {
+        let opened = env.now();
         Arc::new(Sqs {
             options,
             db,
@@ -74,6 +78,7 @@ impl Sqs {
             changing: tokio::sync::Mutex::new(()),
             sweeping: tokio::sync::Notify::new(),
             meters: Meters::default(),
+            opened,
         })
     }
 
@@ -81,13 +86,14 @@ impl Sqs {
     fn stock(&self, queue: &Queue) -> Arc<Stock> {
         let fifo = queue.settings.fifo.is_some();
         let in_flight_max = if fifo { self.options.in_flight_fifo_max } else { self.options.in_flight_max };
-        Stock::new(queue.life, fifo, in_flight_max)
+        Stock::new(queue.life, fifo, in_flight_max, self.env.now())
     }
 
     /// The queue, brought into memory if need be.
     pub(crate) async fn held(&self, id: &QueueId) -> Result<Arc<Held>, Error> {
-        if let Some(held) = self.queues.read().get(id) {
-            return Ok(Arc::clone(held));
+        if let Some(held) = self.in_memory(id) {
+            held.stock.touch(self.env.now());
+            return Ok(held);
         }
         let _changing = self.changing.lock().await;
         self.load(id).await
@@ -95,15 +101,25 @@ impl Sqs {
 
     /// As [`Sqs::held`], for whoever holds `changing`.
     pub(crate) async fn load(&self, id: &QueueId) -> Result<Arc<Held>, Error> {
-        if let Some(held) = self.queues.read().get(id) {
-            return Ok(Arc::clone(held));
+        if let Some(held) = self.in_memory(id) {
+            return Ok(held);
         }
         let row = self.db.get_bytes(&keys::queue(id)).await?.ok_or(Error::NoQueue)?;
-        let queue: Queue = crate::receive::decode(&row)?;
-        let stock = self.stock(&queue);
-        let held = Held::new(id, row, queue, stock);
+        let held = self.looked_at(id, row)?;
         self.queues.write().insert(id.clone(), Arc::clone(&held));
         Ok(held)
+    }
+
+    /// The queue, if it is in memory.
+    pub(crate) fn in_memory(&self, id: &QueueId) -> Option<Arc<Held>> {
+        self.queues.read().get(id).map(Arc::clone)
+    }
+
+    /// The queue of a row, of which nobody else knows: only to be looked at, unless it is brought into memory.
+    pub(crate) fn looked_at(&self, id: &QueueId, row: Bytes) -> Result<Arc<Held>, Error> {
+        let queue: Queue = crate::receive::decode(&row)?;
+        let stock = self.stock(&queue);
+        Ok(Held::new(id, row, queue, stock))
     }
 
     /// Every queue in memory.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use cauce_core::{Call, ServiceError, Violations};
+use cauce_core::{Account, Call, Region, ServiceError, Timestamp, Violations};
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,10 +67,14 @@ pub(crate) struct Route {
 pub struct Observed<'a> {
     /// The operation.
     pub operation: &'static str,
-    /// The call.
-    pub call: &'a Call,
-    /// The first of the resources that were acted on, as [`Operation::resource`] names it.
-    pub resource: &'a str,
+    /// The account the request was about.
+    pub account: Account,
+    /// The region of its signature's scope.
+    pub region: &'a Region,
+    /// When it arrived.
+    pub received: Timestamp,
+    /// What it was to act on, as [`Operation::resource`] names it; none where that is not said.
+    pub resources: &'a [String],
     /// Why it failed, if it did.
     pub error: Option<&'a ServiceError>,
 }

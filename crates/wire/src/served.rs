@@ -77,16 +77,16 @@ where
         &self,
         identity: &dyn Identity,
         call: &Call,
-        resources: Vec<String>,
+        resources: &[String],
         context: Vec<(String, Vec<String>)>,
     ) -> Result<(), ServiceError> {
         for resource in resources {
             let resource = match &self.operation.locate {
-                Some(locate) => locate(Arc::clone(&self.state), call.clone(), resource).await?,
-                None => resource,
+                Some(locate) => Cow::Owned(locate(Arc::clone(&self.state), call.clone(), resource.clone()).await?),
+                None => Cow::Borrowed(resource.as_str()),
             };
             let policy = match &self.operation.resource_policy {
-                Some(policy) => policy(Arc::clone(&self.state), call.clone(), resource.clone()).await?,
+                Some(policy) => policy(Arc::clone(&self.state), call.clone(), resource.to_string()).await?,
                 None => None,
             };
             let access = Access {
@@ -113,11 +113,19 @@ where
         let operation = &self.operation;
         let asked = operation.authorized || operation.observer.is_some();
         let resources = operation.resources.as_ref().filter(|_| asked).map(|resources| resources(&call, &input));
+        let resources = resources.as_deref();
         let Some(observer) = &operation.observer else { return self.perform(identity, call, input, resources).await };
-        let resource = resources.as_ref().and_then(|resources| resources.first()).cloned().unwrap_or_default();
-        let done = self.perform(identity, call.clone(), input, resources).await;
-        let (operation, error) = (operation.name, done.as_ref().err());
-        observer(&self.state, &Observed { operation, call: &call, resource: &resource, error });
+        let (account, region, received) = (call.account, call.region.clone(), call.received);
+        let done = self.perform(identity, call, input, resources).await;
+        let observed = Observed {
+            operation: operation.name,
+            account,
+            region: &region,
+            received,
+            resources: resources.unwrap_or_default(),
+            error: done.as_ref().err(),
+        };
+        observer(&self.state, &observed);
         done
     }
 
@@ -127,12 +135,12 @@ where
         identity: &dyn Identity,
         call: Call,
         input: I,
-        resources: Option<Vec<String>>,
+        resources: Option<&[String]>,
     ) -> Result<O, ServiceError> {
         if self.operation.authorized {
-            let resources = resources.unwrap_or_else(|| vec!["*".to_owned()]);
+            let all = ["*".to_owned()];
             let context = self.operation.context.as_ref().map(|context| context(&call, &input)).unwrap_or_default();
-            self.authorize(identity, &call, resources, context).await?;
+            self.authorize(identity, &call, resources.unwrap_or(&all), context).await?;
         }
         let mut violations = Violations::new();
         input.validate(&mut violations);

@@ -2,22 +2,32 @@
 
 use std::sync::{Arc, OnceLock};
 
-use cauce_core::ports::{Meter, MeterSets, Metrics};
+use cauce_core::ports::{Meter, MeterMaker, MeterParts, MeterSets, Metrics};
 
 use super::request::Request;
 use crate::deployed::DeployedStage;
 use crate::service::ApiGateway;
 use crate::stage::settings_for;
 
-/// What stands between the parts of what is measured, and in none of them.
-const SEPARATOR: char = '\n';
-
 /// The meters of all APIs, once [`ApiGateway::measure`] has said where they are read.
 pub(crate) type Meters = OnceLock<MeterSets<ApiMeters>>;
 
-/// The meters of an API, of a stage, or of a method of a stage.
+/// The meters of an API.
 #[derive(Debug)]
 pub(crate) struct ApiMeters {
+    own: RequestMeters,
+    stages: MeterParts<StageMeters>,
+}
+
+#[derive(Debug)]
+struct StageMeters {
+    own: RequestMeters,
+    /// By the method, then by the path of its resource.
+    methods: MeterParts<MeterParts<RequestMeters>>,
+}
+
+#[derive(Debug)]
+struct RequestMeters {
     count: Meter,
     client_errors: Meter,
     server_errors: Meter,
@@ -25,22 +35,55 @@ pub(crate) struct ApiMeters {
     integration_latency_ms: Meter,
 }
 
+impl ApiMeters {
+    fn new(maker: &MeterMaker, api: &str) -> ApiMeters {
+        let maker = maker.within("ApiName", api);
+        ApiMeters { own: RequestMeters::new(&maker), stages: MeterParts::new(maker, StageMeters::new) }
+    }
+}
+
+impl StageMeters {
+    fn new(maker: &MeterMaker, stage: &str) -> StageMeters {
+        let maker = maker.within("Stage", stage);
+        let own = RequestMeters::new(&maker);
+        let methods = MeterParts::new(maker, |maker, method| {
+            MeterParts::new(maker.within("Method", method), |maker, path| {
+                RequestMeters::new(&maker.within("Resource", path))
+            })
+        });
+        StageMeters { own, methods }
+    }
+}
+
+impl RequestMeters {
+    fn new(maker: &MeterMaker) -> RequestMeters {
+        let meter = |name, unit| maker.meter(name, unit, &[]);
+        RequestMeters {
+            count: meter("Count", "Count"),
+            client_errors: meter("4XXError", "Count"),
+            server_errors: meter("5XXError", "Count"),
+            latency_ms: meter("Latency", "Milliseconds"),
+            integration_latency_ms: meter("IntegrationLatency", "Milliseconds"),
+        }
+    }
+
+    fn record(&self, request: &Request, latency_ms: f64) {
+        let truth = |truth: bool| f64::from(u8::from(truth));
+        self.count.count();
+        // Zeros count too: the average of each is a rate.
+        self.client_errors.record(truth((400..500).contains(&request.status)));
+        self.server_errors.record(truth(request.status >= 500));
+        self.latency_ms.record(latency_ms);
+        if let Some(ms) = request.integration_ms {
+            self.integration_latency_ms.record(u32::try_from(ms).map_or(f64::MAX, f64::from));
+        }
+    }
+}
+
 impl ApiGateway {
     /// Says where what is measured of APIs is recorded; without it, nothing is.
     pub fn measure(&self, metrics: Arc<dyn Metrics>) {
-        let sets = MeterSets::new(metrics, "AWS/ApiGateway", |maker, resource| {
-            let names = ["ApiName", "Stage", "Method", "Resource"];
-            let dimensions: Vec<(&str, &str)> = names.into_iter().zip(resource.split(SEPARATOR)).collect();
-            let meter = |name, unit| maker.meter(name, unit, &dimensions);
-            ApiMeters {
-                count: meter("Count", "Count"),
-                client_errors: meter("4XXError", "Count"),
-                server_errors: meter("5XXError", "Count"),
-                latency_ms: meter("Latency", "Milliseconds"),
-                integration_latency_ms: meter("IntegrationLatency", "Milliseconds"),
-            }
-        });
-        if self.meters.set(sets).is_err() {
+        if self.meters.set(MeterSets::new(metrics, "AWS/ApiGateway", ApiMeters::new)).is_err() {
             tracing::error!("where APIs are measured was said twice");
         }
     }
@@ -50,24 +93,12 @@ impl ApiGateway {
 pub(super) fn record(gateway: &ApiGateway, request: &Request, deployed: &DeployedStage) {
     let Some(meters) = gateway.meters.get() else { return };
     let latency_ms = gateway.env.now().since(request.call.received).as_secs_f64() * 1_000.0;
-    let of = |resource: &str| {
-        let meters = meters.of(deployed.place.account, &deployed.place.region, resource);
-        let truth = |truth: bool| f64::from(u8::from(truth));
-        meters.count.count();
-        // Zeros count too: the average of each is a rate.
-        meters.client_errors.record(truth((400..500).contains(&request.status)));
-        meters.server_errors.record(truth(request.status >= 500));
-        meters.latency_ms.record(latency_ms);
-        if let Some(ms) = request.integration_ms {
-            meters.integration_latency_ms.record(u32::try_from(ms).map_or(f64::MAX, f64::from));
-        }
-    };
-    let api = &deployed.snapshot.api.name;
-    of(api);
-    let stage = format!("{api}{SEPARATOR}{}", request.stage);
-    of(&stage);
+    let api = meters.of(deployed.place.account, &deployed.place.region, &deployed.snapshot.api.name);
+    api.own.record(request, latency_ms);
+    let stage = api.stages.of(&request.stage);
+    stage.own.record(request, latency_ms);
     let setting = settings_for(&deployed.stage, &request.resource_path, request.method.as_str());
     if !request.resource_path.is_empty() && setting.is_some_and(|setting| setting.metrics_enabled) {
-        of(&format!("{stage}{SEPARATOR}{}{SEPARATOR}{}", request.method, request.resource_path));
+        stage.methods.of(request.method.as_str()).of(&request.resource_path).record(request, latency_ms);
     }
 }

@@ -11,8 +11,12 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{Account, Distribution, Region};
 
-/// The most resources of one service whose meters are remembered; beyond them those not in use are resolved anew.
+/// The most resources of one kind, in one account and region, whose meters are remembered; beyond them those not in use are
+/// resolved anew.
 pub const METER_SETS_MAX: usize = 10_000;
+
+/// The most accounts and regions whose resources are remembered by one service; beyond them all are resolved anew.
+pub const METER_PLACES_MAX: usize = 1_000;
 
 /// A metric as it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,62 +82,141 @@ impl Metrics for NoMetrics {
     }
 }
 
-/// Makes the meters of one namespace, account and region.
-pub struct MeterMaker<'a> {
-    metrics: &'a dyn Metrics,
-    namespace: &'static str,
-    account: Account,
-    region: &'a Region,
+/// Meters that are read one by one, for tests.
+#[derive(Clone, Default)]
+pub struct KeptMetrics(Arc<Mutex<Vec<(Metric, Meter)>>>);
+
+impl KeptMetrics {
+    /// Takes what was recorded of a metric with exactly these dimensions, in any order; empty if nothing was.
+    pub fn take(&self, name: &str, dimensions: &[(&str, &str)]) -> Distribution {
+        let mut taken = Distribution::default();
+        for (metric, meter) in self.0.lock().iter() {
+            let known = |pair: &(&str, &str)| metric.dimensions.contains(&owned(pair));
+            if metric.name == name && metric.dimensions.len() == dimensions.len() && dimensions.iter().all(known) {
+                taken.merge(&meter.take());
+            }
+        }
+        taken
+    }
 }
 
-impl MeterMaker<'_> {
-    /// The meter of a metric with these dimensions.
+impl Metrics for KeptMetrics {
+    fn meter(&self, metric: Metric) -> Meter {
+        let meter = Meter::default();
+        self.0.lock().push((metric, meter.clone()));
+        meter
+    }
+}
+
+/// Makes the meters of one namespace, account and region, and of a part of what they measure once it is [`within`].
+///
+/// [`within`]: MeterMaker::within
+#[derive(Clone)]
+pub struct MeterMaker {
+    metrics: Arc<dyn Metrics>,
+    namespace: &'static str,
+    account: Account,
+    region: Region,
+    dimensions: Vec<(String, String)>,
+}
+
+fn owned(&(name, value): &(&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+impl MeterMaker {
+    /// The meter of a metric with these dimensions, after those that all meters of this maker have.
     pub fn meter(&self, name: &str, unit: &'static str, dimensions: &[(&str, &str)]) -> Meter {
         self.metrics.meter(Metric {
             account: self.account,
             region: self.region.clone(),
             namespace: self.namespace.to_owned(),
             name: name.to_owned(),
-            dimensions: dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            dimensions: self.dimensions.iter().cloned().chain(dimensions.iter().map(owned)).collect(),
             unit,
         })
     }
+
+    /// A maker whose meters all have this dimension too.
+    #[must_use]
+    pub fn within(&self, name: &str, value: &str) -> MeterMaker {
+        let mut within = self.clone();
+        within.dimensions.push(owned(&(name, value)));
+        within
+    }
 }
 
-/// Makes the meters of a resource by its name.
-type MakeSet<T> = fn(&MeterMaker<'_>, &str) -> T;
-/// Sets by account and region, then by the name of the resource.
-type Sets<T> = HashMap<(Account, Region), HashMap<Box<str>, Arc<T>>>;
+/// Makes the meters of a part by its name.
+type MakeSet<T> = fn(&MeterMaker, &str) -> T;
 
-/// The meters of all resources of a kind, resolved when a resource is first met. `T` is a structure of [`Meter`]s.
+/// The meters of the parts of something, resolved when a part is first met. `T` is a structure of [`Meter`]s, and of the parts of
+/// that part. To find them again costs no allocation.
+pub struct MeterParts<T> {
+    maker: MeterMaker,
+    make: MakeSet<T>,
+    parts: RwLock<HashMap<Box<str>, Arc<T>>>,
+}
+
+impl<T> MeterParts<T> {
+    /// None yet; `make` makes the meters of a part from its name.
+    pub fn new(maker: MeterMaker, make: MakeSet<T>) -> MeterParts<T> {
+        MeterParts { maker, make, parts: RwLock::default() }
+    }
+
+    /// The meters of a part.
+    pub fn of(&self, part: &str) -> Arc<T> {
+        if let Some(known) = self.parts.read().get(part) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new((self.make)(&self.maker, part));
+        let mut parts = self.parts.write();
+        if parts.len() >= METER_SETS_MAX {
+            // Their meters live on where they are read until they are empty.
+            parts.retain(|_, part| Arc::strong_count(part) > 1);
+        }
+        // Whoever was faster has made the one that counts.
+        Arc::clone(parts.entry(part.into()).or_insert(made))
+    }
+}
+
+/// The meters of all resources of a kind, by account, region and name.
 pub struct MeterSets<T> {
     metrics: Arc<dyn Metrics>,
     namespace: &'static str,
     make: MakeSet<T>,
-    sets: RwLock<Sets<T>>,
+    places: RwLock<HashMap<(Account, Region), MeterParts<T>>>,
 }
 
 impl<T> MeterSets<T> {
     /// No sets yet; `make` makes one from the name of a resource.
     pub fn new(metrics: Arc<dyn Metrics>, namespace: &'static str, make: MakeSet<T>) -> MeterSets<T> {
-        MeterSets { metrics, namespace, make, sets: RwLock::default() }
+        MeterSets { metrics, namespace, make, places: RwLock::default() }
     }
 
     /// The meters of a resource.
     pub fn of(&self, account: Account, region: &Region, resource: &str) -> Arc<T> {
         let place = (account, region.clone());
-        if let Some(set) = self.sets.read().get(&place).and_then(|sets| sets.get(resource)) {
-            return Arc::clone(set);
+        if let Some(parts) = self.places.read().get(&place) {
+            return parts.of(resource);
         }
-        let maker = MeterMaker { metrics: &*self.metrics, namespace: self.namespace, account, region };
-        let set = Arc::new((self.make)(&maker, resource));
-        let mut sets = self.sets.write();
-        if sets.values().map(HashMap::len).sum::<usize>() >= METER_SETS_MAX {
-            // Their meters live on where they are read until they are empty.
-            sets.values_mut().for_each(|sets| sets.retain(|_, set| Arc::strong_count(set) > 1));
+        let maker = MeterMaker {
+            metrics: Arc::clone(&self.metrics),
+            namespace: self.namespace,
+            account,
+            region: region.clone(),
+            dimensions: Vec::new(),
+        };
+        let mut places = self.places.write();
+        if places.len() >= METER_PLACES_MAX {
+            places.clear();
         }
-        // Whoever was faster has made the one that counts.
-        Arc::clone(sets.entry(place).or_default().entry(resource.into()).or_insert(set))
+        places.entry(place).or_insert_with(|| MeterParts::new(maker, self.make)).of(resource)
+    }
+}
+
+impl<T> std::fmt::Debug for MeterParts<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MeterParts").finish_non_exhaustive()
     }
 }
 
@@ -149,7 +232,7 @@ mod tests {
 
     use parking_lot::Mutex;
 
-    use super::{METER_SETS_MAX, Meter, MeterSets, Metric, Metrics};
+    use super::{METER_PLACES_MAX, METER_SETS_MAX, Meter, MeterParts, MeterSets, Metric, Metrics};
     use crate::{Account, Region};
 
     /// Remembers what was asked for.
@@ -195,7 +278,34 @@ mod tests {
         for number in 0..METER_SETS_MAX + 1 {
             sets.of(Account::DEFAULT, &region, &number.to_string());
         }
-        assert!(sets.sets.read().values().map(|sets| sets.len()).sum::<usize>() < METER_SETS_MAX);
+        assert!(sets.places.read().values().map(|parts| parts.parts.read().len()).sum::<usize>() < METER_SETS_MAX);
         assert!(Arc::ptr_eq(&held, &sets.of(Account::DEFAULT, &region, "held")));
+    }
+
+    #[test]
+    fn regions_without_end_are_forgotten() {
+        let sets = sets(&Arc::default());
+        for number in 0..METER_PLACES_MAX + 1 {
+            sets.of(Account::DEFAULT, &Region::new(&format!("r-{number}")).unwrap(), "a").count();
+        }
+        assert!(sets.places.read().len() <= METER_PLACES_MAX);
+    }
+
+    #[test]
+    fn parts_have_the_dimensions_of_the_whole() {
+        let asked = Arc::new(Asked::default());
+        let tables: MeterSets<MeterParts<Meter>> = MeterSets::new(asked.clone(), "AWS/Test", |maker, table| {
+            MeterParts::new(maker.within("Table", table), |maker, index| {
+                maker.meter("Units", "Count", &[("Index", index)])
+            })
+        });
+        let region = Region::default();
+        for index in ["i", "j", "i"] {
+            tables.of(Account::DEFAULT, &region, "t").of(index).count();
+        }
+        assert_eq!(tables.of(Account::DEFAULT, &region, "t").of("i").take().count(), 2.0);
+        let asked = asked.0.lock();
+        let dimensions: Vec<String> = asked.iter().map(|metric| format!("{:?}", metric.dimensions)).collect();
+        assert_eq!(dimensions, [r#"[("Table", "t"), ("Index", "i")]"#, r#"[("Table", "t"), ("Index", "j")]"#]);
     }
 }

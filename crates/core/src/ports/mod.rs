@@ -14,7 +14,9 @@ mod streams;
 pub use functions::{FunctionError, Functions, Invocation, InvocationOutcome};
 pub use identity::{Access, AccessKey, Credentials, Identity, Verdict};
 pub use logs::{LogBatch, LogLine, Logs};
-pub use metrics::{METER_SETS_MAX, Meter, MeterMaker, MeterSets, Metric, Metrics, NoMetrics};
+pub use metrics::{
+    KeptMetrics, METER_PLACES_MAX, METER_SETS_MAX, Meter, MeterMaker, MeterParts, MeterSets, Metric, Metrics, NoMetrics,
+};
 pub use objects::Objects;
 pub use outbound::{Http, HttpFailure, HttpRequest, HttpResponse};
 pub use queues::{Message, POLL_MESSAGES_MAX, Poll, QueueFacts, Queues};

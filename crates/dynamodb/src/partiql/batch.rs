@@ -15,7 +15,8 @@ use super::syntax::{Select, Statement};
 use crate::capacity::{ConsumedCapacity, Kind, Rate, Spent, Wanted, read_units};
 use crate::change::item_of;
 use crate::error::Error;
-use crate::keys;
+use crate::keys::{self, TableId};
+use crate::meters::Units;
 use crate::request;
 use crate::service::DynamoDb;
 use crate::value::{Item, item_size_bytes};
@@ -88,7 +89,7 @@ impl StatementError {
         let code = match &error {
             Error::NoTable | Error::NotFound(_) => "ResourceNotFound",
             Error::Invalid(_) => "ValidationError",
-            Error::ConditionFailed(_) => "ConditionalCheckFailed",
+            Error::ConditionFailed { .. } => "ConditionalCheckFailed",
             Error::Duplicate => "DuplicateItem",
             Error::Conflict => "TransactionConflict",
             Error::Other(other) if other.code() == "AccessDeniedException" => "AccessDenied",
@@ -102,16 +103,16 @@ impl StatementError {
             _ => error.to_string(),
         };
         let item = match error {
-            Error::ConditionFailed(item) => item,
+            Error::ConditionFailed { item, .. } => item,
             _ => None,
         };
         StatementError { code, message, item }
     }
 }
 
-/// What a statement came to.
+/// What a statement came to; it has no table if that is not there.
 struct Outcome {
-    table: Option<String>,
+    table: Option<TableId>,
     result: Result<(Option<Item>, Spent), Error>,
 }
 
@@ -154,6 +155,8 @@ impl DynamoDb {
             let (n, outcome) = done.map_err(ServiceError::internal)?;
             outcomes.insert(n, outcome);
         }
+        let tables: BTreeSet<&TableId> = outcomes.values().filter_map(|outcome| outcome.table.as_ref()).collect();
+        tables.into_iter().for_each(|table| self.took(&call, table, OPERATION));
         Ok(answer((0..count).filter_map(|n| outcomes.remove(&n)), wanted))
     }
 
@@ -174,7 +177,7 @@ impl DynamoDb {
         };
         // A table that is not there has no name.
         let known = !matches!(result, Err(Error::NoTable));
-        Outcome { table: known.then(|| prepared.id.name.clone()), result }
+        Outcome { table: known.then(|| prepared.id.clone()), result }
     }
 
     async fn read_of_batch(
@@ -195,6 +198,7 @@ impl DynamoDb {
         let seen = self.catalog.read(&self.db, &prepared.table_key, wanted).await?;
         let item = item_of(seen.rows.first().and_then(Option::as_ref))?;
         let spent = Spent::on_table(read_units(item.as_ref().map_or(0, item_size_bytes), Rate::of(consistent)));
+        self.spent(&prepared.id, Units::Read, &spent);
         let item = match projection {
             Some(projection) => item.map(|item| projection.project(&item)),
             None => item,
@@ -207,12 +211,13 @@ fn answer(outcomes: impl Iterator<Item = Outcome>, wanted: Wanted) -> BatchExecu
     let mut spent: BTreeMap<String, Spent> = BTreeMap::new();
     let mut responses = Vec::new();
     for outcome in outcomes {
+        let table_name = outcome.table.map(|table| table.name);
         responses.push(match outcome.result {
             Ok((item, units)) => {
-                spent.entry(outcome.table.clone().unwrap_or_default()).or_default().add(&units);
-                Response { error: None, table_name: outcome.table, item }
+                spent.entry(table_name.clone().unwrap_or_default()).or_default().add(&units);
+                Response { error: None, table_name, item }
             }
-            Err(error) => Response { error: Some(StatementError::of(error)), table_name: outcome.table, item: None },
+            Err(error) => Response { error: Some(StatementError::of(error)), table_name, item: None },
         });
     }
     let told = spent.iter().filter_map(|(table, spent)| spent.tell(table, wanted, Kind::Plain));

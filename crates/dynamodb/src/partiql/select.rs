@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::access::Reach;
 use super::plan::{self, Reads};
-use super::statement::{ExecuteStatement, ExecuteStatementOutput, Prepared};
+use super::statement::{ExecuteStatement, ExecuteStatementOutput, OPERATION, Prepared};
 use super::syntax::Select;
 use crate::capacity::{Kind, Spent, Wanted};
 use crate::error::Error;
@@ -118,6 +118,7 @@ impl DynamoDb {
         let token = |(part, last): (usize, Option<Item>)| {
             Token { version: TOKEN_VERSION, digest: digest.clone(), part, last }.write()
         };
+        self.paged(&prepared.id, OPERATION, pages.items.len(), &pages.spent);
         Ok(ExecuteStatementOutput {
             items: pages.items,
             last_evaluated_key: pages.rest.as_ref().and_then(|(_, last)| last.clone()),

@@ -11,13 +11,16 @@ use super::access::Reach;
 use super::parser::{Read, parse};
 use super::plan::{self, Kind, Write};
 use super::syntax::{Returning, Statement};
-use crate::capacity::{ConsumedCapacity, Kind as Consumed, Spent, Wanted};
+use crate::capacity::{ConsumedCapacity, Kind as Consumed, Spent, Wanted, write_units};
 use crate::change::Decision;
 use crate::error::Error;
 use crate::keys::{self, TableId};
+use crate::meters::Units;
 use crate::request::{self, table_id};
 use crate::service::DynamoDb;
 use crate::value::{AttributeValue, Given, Item};
+
+pub(super) const OPERATION: &str = "ExecuteStatement";
 
 /// The longest statement, in characters. AWS: API Reference, *ExecuteStatement*.
 pub const STATEMENT_CHARS_MAX: usize = 8_192;
@@ -101,7 +104,6 @@ impl Prepared {
 }
 
 /// What a write has done.
-#[derive(Default)]
 pub(super) struct Written {
     pub(super) returned: Option<Item>,
     pub(super) spent: Spent,
@@ -126,25 +128,27 @@ impl DynamoDb {
     ) -> Result<ExecuteStatementOutput, Error> {
         let prepared = Prepared::of(&call, &input.statement, input.parameters.clone())?;
         let wanted = Wanted::of(input.return_consumed_capacity.as_deref());
-        match &prepared.statement {
+        let output = match &prepared.statement {
             Statement::Exists(_) => {
-                Err(Error::invalid("EXISTS can only be used in ExecuteTransaction write requests."))
+                return Err(Error::invalid("EXISTS can only be used in ExecuteTransaction write requests."));
             }
             Statement::Select(select) => {
                 let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
-                self.select(&call, &prepared, select, &input, limit, wanted).await
+                self.select(&call, &prepared, select, &input, limit, wanted).await?
             }
             _ => {
                 let write = self.planned_write(&call, &prepared, None).await?;
                 let on_failure = input.return_values_on_condition_check_failure.as_deref();
                 let written = self.write_statement(&prepared, &write, on_failure == Some("ALL_OLD")).await?;
-                Ok(ExecuteStatementOutput {
+                ExecuteStatementOutput {
                     items: written.returned.into_iter().collect(),
                     consumed_capacity: written.spent.tell(&prepared.id.name, wanted, Consumed::Plain),
                     ..ExecuteStatementOutput::default()
-                })
+                }
             }
-        }
+        };
+        self.took(&call, &prepared.id, OPERATION);
+        Ok(output)
     }
 
     /// What a statement writes, once policies allow it.
@@ -161,7 +165,8 @@ impl DynamoDb {
         write
     }
 
-    /// Writes what a statement says, in one transaction.
+    /// Writes what a statement says, in one transaction, and records what that costs. To find another item in the place of one
+    /// that is to be inserted costs as much as a condition that fails, and is none.
     pub(super) async fn write_statement(
         &self,
         prepared: &Prepared,
@@ -171,11 +176,20 @@ impl DynamoDb {
         let change = &write.change;
         let changed =
             self.db.transact(async |tx| self.change_in(&tx, &prepared.table_key, change, old_on_failure).await).await;
-        match changed {
-            Ok((_, old, decision, spent)) => Ok(Written { returned: returned(write, old, decision), spent }),
-            Err(Error::ConditionFailed(_)) if write.kind == Kind::InsertOrNothing => Ok(Written::default()),
-            Err(Error::ConditionFailed(_)) if write.kind == Kind::Insert => Err(Error::Duplicate),
-            Err(error) => Err(error),
+        let (returned, spent) = match changed {
+            Ok((_, old, decision, spent)) => (Some(returned(write, old, decision)), spent),
+            Err(Error::ConditionFailed { bytes, .. }) if write.kind.inserts() => {
+                (None, Spent::on_table(write_units(bytes)))
+            }
+            Err(error) => {
+                self.refused(&prepared.id, &error);
+                return Err(error);
+            }
+        };
+        self.spent(&prepared.id, Units::Written, &spent);
+        match returned {
+            None if write.kind == Kind::Insert => Err(Error::Duplicate),
+            returned => Ok(Written { returned: returned.flatten(), spent }),
         }
     }
 }

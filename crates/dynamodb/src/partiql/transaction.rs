@@ -14,7 +14,7 @@ use super::statement::{GivenParameters, Prepared, validate_statement};
 use super::syntax::Statement;
 use crate::capacity::{ConsumedCapacity, Kind, Spent, Wanted};
 use crate::error::{CancellationReason, Error};
-use crate::keys::TokenId;
+use crate::keys::{TableId, TokenId};
 use crate::request;
 use crate::service::DynamoDb;
 use crate::transaction::{Step, TRANSACTION_MAX, Token, validation};
@@ -62,6 +62,9 @@ pub(crate) struct ExecuteTransactionOutput {
     consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }
 
+/// The answers of the statements, and what they cost.
+type Answer = (Vec<Response>, BTreeMap<TableId, Spent>, Kind);
+
 /// Says which statement is refused.
 fn of_statement(n: usize) -> impl Fn(Error) -> Error {
     move |error| match error {
@@ -99,23 +102,21 @@ impl DynamoDb {
             statements.push((prepared, old_on_failure));
         }
         let reads = statements.iter().filter(|(one, _)| matches!(one.statement, Statement::Select(_))).count();
-        if reads == statements.len() {
-            return self.read_transaction(&call, statements.into_iter().map(|(one, _)| one).collect(), wanted).await;
-        }
-        if reads > 0 {
+        let (responses, spent, kind) = if reads == statements.len() {
+            self.read_transaction(&call, statements.into_iter().map(|(one, _)| one).collect()).await?
+        } else if reads > 0 {
             return Err(Error::invalid(
                 "ExecuteTransaction API does not support both read and write operations in the same request.",
             ));
-        }
-        self.write_transaction(&call, statements, input.client_request_token, wanted).await
+        } else {
+            self.write_transaction(&call, statements, input.client_request_token).await?
+        };
+        spent.keys().for_each(|table| self.took(&call, table, OPERATION));
+        let told = spent.iter().filter_map(|(table, spent)| spent.tell(&table.name, wanted, kind));
+        Ok(ExecuteTransactionOutput { responses, consumed_capacity: (wanted != Wanted::None).then(|| told.collect()) })
     }
 
-    async fn read_transaction(
-        &self,
-        call: &Call,
-        statements: Vec<Prepared>,
-        wanted: Wanted,
-    ) -> Result<ExecuteTransactionOutput, Error> {
+    async fn read_transaction(&self, call: &Call, statements: Vec<Prepared>) -> Result<Answer, Error> {
         let mut wishes = Vec::with_capacity(statements.len());
         for (n, prepared) in statements.into_iter().enumerate() {
             let Statement::Select(select) = &prepared.statement else { continue };
@@ -129,7 +130,7 @@ impl DynamoDb {
             wishes.push(Wish { id: prepared.id, table_key: prepared.table_key, key, projection });
         }
         let (responses, spent) = self.get_at_once(&wishes).await?;
-        Ok(told(responses, &spent, wanted, Kind::TransactionRead))
+        Ok((responses, spent, Kind::TransactionRead))
     }
 
     async fn write_transaction(
@@ -137,8 +138,7 @@ impl DynamoDb {
         call: &Call,
         statements: Vec<(Prepared, bool)>,
         token: Option<String>,
-        wanted: Wanted,
-    ) -> Result<ExecuteTransactionOutput, Error> {
+    ) -> Result<Answer, Error> {
         let count = statements.len();
         let token = token.map(|token| token_of(call, token, &statements)).transpose()?;
         let mut steps = Vec::with_capacity(count);
@@ -165,18 +165,9 @@ impl DynamoDb {
         }
         let done = self.transact(&steps, token.as_ref()).await?;
         let responses = steps.iter().map(|_| Response { item: None }).collect();
-        Ok(told(responses, &done.spent, wanted, done.kind()))
+        let kind = done.kind();
+        Ok((responses, done.spent, kind))
     }
-}
-
-fn told(
-    responses: Vec<Response>,
-    spent: &BTreeMap<String, Spent>,
-    wanted: Wanted,
-    kind: Kind,
-) -> ExecuteTransactionOutput {
-    let told = spent.iter().filter_map(|(name, spent)| spent.tell(name, wanted, kind));
-    ExecuteTransactionOutput { responses, consumed_capacity: (wanted != Wanted::None).then(|| told.collect()) }
 }
 
 fn token_of(call: &Call, token: String, statements: &[(Prepared, bool)]) -> Result<Token, Error> {

@@ -184,6 +184,7 @@ impl DynamoDb {
         let after = page.records.last().map_or(iterator.after, |last| last.sequence);
         let shown = |placed: &Placed| serde_json::to_value(placed.shown(&page.stream, &id, None));
         let records = page.records.iter().map(shown).collect::<Result<_, _>>().map_err(ServiceError::internal)?;
+        self.streamed(&id, page.records.len(), page.records.iter().map(Placed::size_bytes).sum());
         let next = ShardIterator { after, given: now, ..iterator };
         Ok(GetRecordsOutput { records, next_shard_iterator: (!page.ended).then(|| next.text()) })
     }
