@@ -31,6 +31,7 @@ import {
   ResourceNotFoundException as NoSuchStream,
 } from '@aws-sdk/client-dynamodb-streams';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { ConflictException as PipeExists, CreatePipeCommand, DescribePipeCommand, NotFoundException as NoSuchPipe, PipesClient } from '@aws-sdk/client-pipes';
 import {
   ConflictException as ScheduleExists,
   CreateScheduleCommand,
@@ -256,4 +257,27 @@ test('a stream tells the changes of an item in order', async () => {
   assert.deepEqual(seen, [['INSERT', undefined, '1'], ['MODIFY', '1', '2'], ['REMOVE', '2', undefined]]);
   assert.ok(told[0].dynamodb.ApproximateCreationDateTime instanceof Date);
   await assert.rejects(streams.send(new DescribeStreamCommand({ StreamArn: `${StreamArn}0` })), NoSuchStream);
+});
+
+test('a pipe brings what it is for from one queue to another', async () => {
+  const pipes = new PipesClient(server.client);
+  const [from, to] = [await queue('js-from'), await queue('js-to')];
+  const actions = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:SendMessage'];
+  const pipe = {
+    Name: 'js',
+    RoleArn: await role('js-pipe', 'pipes.amazonaws.com', actions),
+    Source: from.arn,
+    SourceParameters: { FilterCriteria: { Filters: [{ Pattern: '{"body": {"kind": ["wanted"]}}' }] } },
+    Target: to.arn,
+    TargetParameters: { InputTemplate: '{"number": <$.body.n>}' },
+  };
+  await pipes.send(new CreatePipeCommand(pipe));
+  await assert.rejects(pipes.send(new CreatePipeCommand(pipe)), PipeExists);
+  await until(async () => (await pipes.send(new DescribePipeCommand({ Name: 'js' }))).CurrentState === 'RUNNING', 'the pipe to run');
+  for (const [n, kind] of ['unwanted', 'wanted'].entries()) {
+    await sqs.send(new SendMessageCommand({ QueueUrl: from.QueueUrl, MessageBody: JSON.stringify({ n, kind }) }));
+  }
+  const { Messages } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: to.QueueUrl, WaitTimeSeconds: 20 }));
+  assert.deepEqual(Messages.map(({ Body }) => JSON.parse(Body)), [{ number: 1 }]);
+  await assert.rejects(pipes.send(new DescribePipeCommand({ Name: 'nowhere' })), NoSuchPipe);
 });
