@@ -532,7 +532,8 @@ def test_a_stack_makes_changes_and_removes_a_pipe(plumbing):
     until(lambda: status()["StackStatus"] == "UPDATE_COMPLETE", "the stack is changed")
     plumbing.send(outputs["From"], "two")
     assert plumbing.bodies(outputs["To"], 1) == ["changed two"]
-    assert plumbing.described(outputs["Name"])["Tags"] == {"team": "b"}
+    found = plumbing.described(outputs["Name"])
+    assert found["SourceParameters"]["SqsQueueParameters"]["BatchSize"] == 10 and found["Tags"] == {"team": "b"}
     stacks.delete_stack(StackName=stack["StackName"])
     gone = lambda: not plumbing.pipes.list_pipes(NamePrefix=outputs["Name"])["Pipes"]
     until(gone, "the pipe is gone")

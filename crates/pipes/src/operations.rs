@@ -1,7 +1,8 @@
 //! Making, changing, starting, stopping and removing pipes.
 //!
-//! AWS: EventBridge Pipes API Reference. There these operations are finished later; here they are when they answer, and answer with
-//! the state that AWS answers with. What keeps a pipe from working (its role, its source) becomes its state and the reason.
+//! AWS: EventBridge Pipes API Reference. There these operations are finished later; here they are when they answer, and answer
+//! with the state that AWS answers with. What keeps a pipe from working (its role, its source) becomes its state and the
+//! reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::parameters::{
 };
 use crate::service::{Pipes, validate_name};
 use crate::tags::validate_tags;
+use crate::target::Kind;
 
 /// How many pipes an account may have in a region. AWS: EventBridge Pipes quotas.
 pub const PIPES_MAX: usize = 1_000;
@@ -63,6 +65,9 @@ pub(crate) struct UpdatePipe {
     role_arn: String,
     log_configuration: Option<LogConfiguration>,
     kms_key_identifier: Option<String>,
+    /// Whether parameters that are left out go, as a stack wants it; else they stay.
+    #[serde(skip)]
+    pub(crate) whole: bool,
 }
 
 /// An input that says nothing but the pipe.
@@ -205,36 +210,36 @@ impl Pipe {
         if let Some(wanted) = wanted(input.desired_state.as_ref()) {
             self.wanted = wanted;
         }
-        if let Some(source) = input.source_parameters {
-            let own = &mut self.source_parameters;
-            if source.filter_criteria.is_some() {
-                own.filter_criteria = source.filter_criteria;
-            }
-            if source.sqs_queue_parameters.is_some() {
-                own.sqs_queue_parameters = source.sqs_queue_parameters;
-            }
-            if let Some(mut stream) = source.stream_parameters {
+        if let Some(mut given) = input.source_parameters {
+            let own = std::mem::take(&mut self.source_parameters);
+            if let Some(stream) = &mut given.stream_parameters {
                 // Where it began cannot be changed.
                 stream.starting_position = own.stream_parameters.as_ref().and_then(|own| own.starting_position.clone());
-                own.stream_parameters = Some(stream);
             }
-            own.unknown = source.unknown;
+            self.source_parameters = if input.whole { given } else { given.over(own) };
         }
         if let Some(enrichment) = input.enrichment {
             self.enrichment = check::enrichment(&enrichment)?;
         }
         if let Some(given) = input.enrichment_parameters {
-            let own = self.enrichment_parameters.get_or_insert_default();
-            own.input_template = given.input_template.or(own.input_template.take());
-            own.http_parameters = given.http_parameters.or(own.http_parameters.take());
+            let own = self.enrichment_parameters.take().filter(|_| !input.whole).unwrap_or_default();
+            self.enrichment_parameters = Some(EnrichmentParameters {
+                input_template: given.input_template.or(own.input_template),
+                http_parameters: given.http_parameters.or(own.http_parameters),
+            });
         }
         if let Some(target) = input.target {
-            self.target = check::target(&target)?;
+            let target = check::target(&target)?;
+            if Kind::of(&target) != Kind::of(&self.target) {
+                // What only a target of the former kind knows goes with it.
+                let template = self.target_parameters.take().and_then(|own| own.input_template);
+                self.target_parameters = Some(TargetParameters { input_template: template, ..Default::default() });
+            }
+            self.target = target;
         }
         if let Some(given) = input.target_parameters {
-            let template = self.target_parameters.take().and_then(|own| own.input_template);
-            let own = TargetParameters { input_template: given.input_template.clone().or(template), ..given };
-            self.target_parameters = Some(own);
+            let own = self.target_parameters.take().unwrap_or_default();
+            self.target_parameters = Some(if input.whole { given } else { given.over(own) });
         }
         if let Some(logs) = input.log_configuration {
             self.log_configuration = Some(logs);
@@ -376,7 +381,8 @@ impl Pipes {
         Ok(pipe)
     }
 
-    /// Stores a pipe, with its first positions if it has none yet and follows a stream, and sets a crew to work if it is to run.
+    /// Stores a pipe, with its first positions if it has none yet and follows a stream, and sets a crew to work if it is to
+    /// run.
     async fn settle(self: &Arc<Self>, id: &PipeId, pipe: &mut Pipe, phase: Phase) -> Result<(), PipesError> {
         let facts = match self.check_source(id, pipe).await {
             Ok(facts) => {
