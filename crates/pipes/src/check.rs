@@ -83,6 +83,12 @@ pub(crate) fn events_max(enrichment: Option<&Arn>, target: &Arn) -> usize {
     of(target).min(enrichment.map_or(usize::MAX, of))
 }
 
+/// How many bytes go through a pipe at once, for the same reason.
+pub(crate) fn bytes_max(enrichment: Option<&Arn>, target: &Arn) -> usize {
+    let of = |arn: &Arn| Kind::of(arn).map_or(usize::MAX, Kind::bytes_max);
+    of(target).min(enrichment.map_or(usize::MAX, of))
+}
+
 impl Pipe {
     /// Refuses what does not go together.
     pub(crate) fn check(&self) -> Result<(), PipesError> {
@@ -238,19 +244,12 @@ impl Pipes {
             self.check_allowed(&own, (service, shown, action), &pipe.source).await?;
         }
         if !pipe.of_stream() {
+            let words = |error: &ServiceError| {
+                let (code, message) = (error.query_code(), error.message());
+                format!("Error occurred while ReceiveMessage. SQS Error Code: {code}. SQS Error Message: {message}")
+            };
             let facts = intakes.queues.facts(&own, &pipe.source).await;
-            let facts = facts.map_err(|error| {
-                gone(
-                    &error,
-                    format!(
-                        "Error occurred while ReceiveMessage. SQS Error Code: {}. SQS Error Message: {}",
-                        error.query_code(),
-                        error.message()
-                    ),
-                )
-            })?;
-            let _ = facts;
-            return Ok(None);
+            return facts.map(|_| None).map_err(|error| gone(&error, words(&error)));
         }
         if let Some(to) = pipe.stream_settings().and_then(|settings| settings.on_failure) {
             let action = if to.service() == "sns" { ("sns", "SNS", "Publish") } else { ("sqs", "SQS", "SendMessage") };

@@ -1,7 +1,8 @@
 //! Making, changing, starting, stopping and removing pipes.
 //!
-//! AWS: EventBridge Pipes API Reference. There these operations are finished later; here they are when they answer, and answer with
-//! the state that AWS answers with. What keeps a pipe from working (its role, its source) becomes its state and the reason.
+//! AWS: EventBridge Pipes API Reference. There these operations are finished later; here they are when they answer, and answer
+//! with the state that AWS answers with. What keeps a pipe from working (its role, its source) becomes its state and the
+//! reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,27 +23,36 @@ use crate::parameters::{
 };
 use crate::service::{Pipes, validate_name};
 use crate::tags::validate_tags;
+use crate::target::Kind;
 
 /// How many pipes an account may have in a region. AWS: EventBridge Pipes quotas.
 pub const PIPES_MAX: usize = 1_000;
+
+/// What the operations that make and change a pipe say alike.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Plan {
+    description: Option<String>,
+    desired_state: Option<String>,
+    source_parameters: Option<SourceParameters>,
+    enrichment: Option<String>,
+    enrichment_parameters: Option<EnrichmentParameters>,
+    target_parameters: Option<TargetParameters>,
+    role_arn: String,
+    log_configuration: Option<LogConfiguration>,
+    kms_key_identifier: Option<String>,
+}
 
 /// AWS: *CreatePipe*.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct CreatePipe {
     pub(crate) name: String,
-    description: Option<String>,
-    desired_state: Option<String>,
     source: String,
-    source_parameters: Option<SourceParameters>,
-    enrichment: Option<String>,
-    enrichment_parameters: Option<EnrichmentParameters>,
     target: String,
-    target_parameters: Option<TargetParameters>,
-    role_arn: String,
     tags: Option<BTreeMap<String, String>>,
-    log_configuration: Option<LogConfiguration>,
-    kms_key_identifier: Option<String>,
+    #[serde(flatten)]
+    plan: Plan,
     /// What made it, if a stack does; no client can say so.
     #[serde(skip)]
     pub(crate) made_by: Option<String>,
@@ -53,16 +63,12 @@ pub(crate) struct CreatePipe {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct UpdatePipe {
     pub(crate) name: String,
-    description: Option<String>,
-    desired_state: Option<String>,
-    source_parameters: Option<SourceParameters>,
-    enrichment: Option<String>,
-    enrichment_parameters: Option<EnrichmentParameters>,
     target: Option<String>,
-    target_parameters: Option<TargetParameters>,
-    role_arn: String,
-    log_configuration: Option<LogConfiguration>,
-    kms_key_identifier: Option<String>,
+    #[serde(flatten)]
+    plan: Plan,
+    /// Whether parameters that are left out go, as a stack wants it; else they stay.
+    #[serde(skip)]
+    pub(crate) whole: bool,
 }
 
 /// An input that says nothing but the pipe.
@@ -78,42 +84,31 @@ impl Input for NamedPipe {
     }
 }
 
-/// What the two operations have in common.
-struct Common<'a> {
-    description: Option<&'a String>,
-    desired_state: Option<&'a String>,
-    source_parameters: Option<&'a SourceParameters>,
-    enrichment: Option<&'a String>,
-    enrichment_parameters: Option<&'a EnrichmentParameters>,
-    target_parameters: Option<&'a TargetParameters>,
-    log_configuration: Option<&'a LogConfiguration>,
-    kms_key_identifier: Option<&'a String>,
-}
-
-impl Common<'_> {
+impl Plan {
     fn validate(&self, v: &mut Violations) {
-        if let Some(description) = self.description {
+        validate_role(v, &self.role_arn);
+        if let Some(description) = &self.description {
             v.length("description", description, 0, 512);
         }
-        if let Some(state) = self.desired_state {
+        if let Some(state) = &self.desired_state {
             v.one_of("desiredState", state, &["RUNNING", "STOPPED"]);
         }
-        if let Some(parameters) = self.source_parameters {
+        if let Some(parameters) = &self.source_parameters {
             v.within("sourceParameters", |v| parameters.validate(v));
         }
-        if let Some(enrichment) = self.enrichment.filter(|enrichment| !enrichment.is_empty()) {
+        if let Some(enrichment) = self.enrichment.as_ref().filter(|enrichment| !enrichment.is_empty()) {
             validate_arn(v, "enrichment", enrichment);
         }
-        if let Some(parameters) = self.enrichment_parameters {
+        if let Some(parameters) = &self.enrichment_parameters {
             v.within("enrichmentParameters", |v| parameters.validate(v));
         }
-        if let Some(parameters) = self.target_parameters {
+        if let Some(parameters) = &self.target_parameters {
             v.within("targetParameters", |v| parameters.validate(v));
         }
-        if let Some(logs) = self.log_configuration {
+        if let Some(logs) = &self.log_configuration {
             v.within("logConfiguration", |v| logs.validate(v));
         }
-        if let Some(key) = self.kms_key_identifier {
+        if let Some(key) = &self.kms_key_identifier {
             v.length("kmsKeyIdentifier", key, 0, 2_048);
         }
     }
@@ -124,18 +119,7 @@ impl Input for CreatePipe {
         validate_name(v, "name", &self.name);
         validate_arn(v, "source", &self.source);
         validate_arn(v, "target", &self.target);
-        validate_role(v, &self.role_arn);
-        Common {
-            description: self.description.as_ref(),
-            desired_state: self.desired_state.as_ref(),
-            source_parameters: self.source_parameters.as_ref(),
-            enrichment: self.enrichment.as_ref(),
-            enrichment_parameters: self.enrichment_parameters.as_ref(),
-            target_parameters: self.target_parameters.as_ref(),
-            log_configuration: self.log_configuration.as_ref(),
-            kms_key_identifier: self.kms_key_identifier.as_ref(),
-        }
-        .validate(v);
+        self.plan.validate(v);
         if let Some(tags) = &self.tags {
             validate_tags(v, tags);
         }
@@ -148,18 +132,7 @@ impl Input for UpdatePipe {
         if let Some(target) = &self.target {
             validate_arn(v, "target", target);
         }
-        validate_role(v, &self.role_arn);
-        Common {
-            description: self.description.as_ref(),
-            desired_state: self.desired_state.as_ref(),
-            source_parameters: self.source_parameters.as_ref(),
-            enrichment: self.enrichment.as_ref(),
-            enrichment_parameters: self.enrichment_parameters.as_ref(),
-            target_parameters: self.target_parameters.as_ref(),
-            log_configuration: self.log_configuration.as_ref(),
-            kms_key_identifier: self.kms_key_identifier.as_ref(),
-        }
-        .validate(v);
+        self.plan.validate(v);
     }
 }
 
@@ -199,47 +172,48 @@ impl Pipe {
 
     /// Takes over what an update says. What only one kind of source, enrichment or target knows is replaced as a whole.
     fn apply(&mut self, input: UpdatePipe) -> Result<(), PipesError> {
-        if let Some(description) = input.description {
+        let plan = input.plan;
+        if let Some(description) = plan.description {
             self.description = Some(description);
         }
-        if let Some(wanted) = wanted(input.desired_state.as_ref()) {
+        if let Some(wanted) = wanted(plan.desired_state.as_ref()) {
             self.wanted = wanted;
         }
-        if let Some(source) = input.source_parameters {
-            let own = &mut self.source_parameters;
-            if source.filter_criteria.is_some() {
-                own.filter_criteria = source.filter_criteria;
-            }
-            if source.sqs_queue_parameters.is_some() {
-                own.sqs_queue_parameters = source.sqs_queue_parameters;
-            }
-            if let Some(mut stream) = source.stream_parameters {
+        if let Some(mut given) = plan.source_parameters {
+            let own = std::mem::take(&mut self.source_parameters);
+            if let Some(stream) = &mut given.stream_parameters {
                 // Where it began cannot be changed.
                 stream.starting_position = own.stream_parameters.as_ref().and_then(|own| own.starting_position.clone());
-                own.stream_parameters = Some(stream);
             }
-            own.unknown = source.unknown;
+            self.source_parameters = if input.whole { given } else { given.over(own) };
         }
-        if let Some(enrichment) = input.enrichment {
+        if let Some(enrichment) = plan.enrichment {
             self.enrichment = check::enrichment(&enrichment)?;
         }
-        if let Some(given) = input.enrichment_parameters {
-            let own = self.enrichment_parameters.get_or_insert_default();
-            own.input_template = given.input_template.or(own.input_template.take());
-            own.http_parameters = given.http_parameters.or(own.http_parameters.take());
+        if let Some(given) = plan.enrichment_parameters {
+            let own = self.enrichment_parameters.take().filter(|_| !input.whole).unwrap_or_default();
+            self.enrichment_parameters = Some(EnrichmentParameters {
+                input_template: given.input_template.or(own.input_template),
+                http_parameters: given.http_parameters.or(own.http_parameters),
+            });
         }
         if let Some(target) = input.target {
-            self.target = check::target(&target)?;
+            let target = check::target(&target)?;
+            if Kind::of(&target) != Kind::of(&self.target) {
+                // What only a target of the former kind knows goes with it.
+                let template = self.target_parameters.take().and_then(|own| own.input_template);
+                self.target_parameters = Some(TargetParameters { input_template: template, ..Default::default() });
+            }
+            self.target = target;
         }
-        if let Some(given) = input.target_parameters {
-            let template = self.target_parameters.take().and_then(|own| own.input_template);
-            let own = TargetParameters { input_template: given.input_template.clone().or(template), ..given };
-            self.target_parameters = Some(own);
+        if let Some(given) = plan.target_parameters {
+            let own = self.target_parameters.take().unwrap_or_default();
+            self.target_parameters = Some(if input.whole { given } else { given.over(own) });
         }
-        if let Some(logs) = input.log_configuration {
+        if let Some(logs) = plan.log_configuration {
             self.log_configuration = Some(logs);
         }
-        self.role = role(&input.role_arn)?;
+        self.role = role(&plan.role_arn)?;
         Ok(())
     }
 }
@@ -264,24 +238,25 @@ impl Phase {
 
 impl Pipes {
     pub(crate) async fn create_pipe(self: Arc<Self>, call: Call, input: CreatePipe) -> Result<Changed, PipesError> {
-        refuse_key(input.kms_key_identifier.as_ref())?;
+        let plan = input.plan;
+        refuse_key(plan.kms_key_identifier.as_ref())?;
         let id = Pipes::id(&call, &input.name);
         let now = self.env.now();
         let mut pipe = Pipe {
             source: check::source(&input.source)?,
-            enrichment: check::enrichment(input.enrichment.as_deref().unwrap_or(""))?,
+            enrichment: check::enrichment(plan.enrichment.as_deref().unwrap_or(""))?,
             target: check::target(&input.target)?,
-            role: role(&input.role_arn)?,
+            role: role(&plan.role_arn)?,
             name: input.name,
-            description: input.description,
-            source_parameters: input.source_parameters.unwrap_or_default(),
-            enrichment_parameters: input.enrichment_parameters,
-            target_parameters: input.target_parameters,
-            log_configuration: input.log_configuration,
+            description: plan.description,
+            source_parameters: plan.source_parameters.unwrap_or_default(),
+            enrichment_parameters: plan.enrichment_parameters,
+            target_parameters: plan.target_parameters,
+            log_configuration: plan.log_configuration,
             tags: input.tags.unwrap_or_default(),
             created: now,
             modified: now,
-            wanted: wanted(input.desired_state.as_ref()).unwrap_or(Wanted::Running),
+            wanted: wanted(plan.desired_state.as_ref()).unwrap_or(Wanted::Running),
             failure: None,
             made_by: input.made_by,
         };
@@ -315,7 +290,7 @@ impl Pipes {
     }
 
     pub(crate) async fn update_pipe(self: Arc<Self>, call: Call, input: UpdatePipe) -> Result<Changed, PipesError> {
-        refuse_key(input.kms_key_identifier.as_ref())?;
+        refuse_key(input.plan.kms_key_identifier.as_ref())?;
         let id = Pipes::id(&call, &input.name);
         let _turn = self.changing.lock().await;
         let mut pipe = self.changeable(&id).await?;
@@ -376,7 +351,8 @@ impl Pipes {
         Ok(pipe)
     }
 
-    /// Stores a pipe, with its first positions if it has none yet and follows a stream, and sets a crew to work if it is to run.
+    /// Stores a pipe, with its first positions if it has none yet and follows a stream, and sets a crew to work if it is to
+    /// run.
     async fn settle(self: &Arc<Self>, id: &PipeId, pipe: &mut Pipe, phase: Phase) -> Result<(), PipesError> {
         let facts = match self.check_source(id, pipe).await {
             Ok(facts) => {

@@ -33,10 +33,16 @@ const TEMPLATE_CHARS_MAX: usize = 8_192;
 const ARN_CHARS_MAX: usize = 1_600;
 
 /// The pattern of ARNs in the model.
-const ARN_PATTERN: &str = "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-]+):([a-z]{2,4}((-gov)|(-de)|(-iso([a-z]?)))?-[a-z]+(-\\d{1})?)?:(\\d{12})?:(.+)";
+const ARN_PATTERN: &str = concat!(
+    "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-]+):",
+    "([a-z]{2,4}((-gov)|(-de)|(-iso([a-z]?)))?-[a-z]+(-\\d{1})?)?:(\\d{12})?:(.+)"
+);
 const ROLE_PATTERN: &str = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z0-9+=,.@\\-_/]+";
 const PATH_PATTERN: &str = "\\$(\\.[\\w/_-]+(\\[(\\d+|\\*)\\])*)*";
-const LOG_GROUP_PATTERN: &str = "(^arn:aws([a-z]|\\-)*:logs:([a-z]{2,4}((-gov)|(-de)|(-iso([a-z]?)))?-[a-z]+(-\\d{1})?):(\\d{12}):log-group:[\\.\\-_/#A-Za-z0-9]{1,512}(:\\*)?)";
+const LOG_GROUP_PATTERN: &str = concat!(
+    "(^arn:aws([a-z]|\\-)*:logs:([a-z]{2,4}((-gov)|(-de)|(-iso([a-z]?)))?-[a-z]+(-\\d{1})?):(\\d{12}):",
+    "log-group:[\\.\\-_/#A-Za-z0-9]{1,512}(:\\*)?)"
+);
 
 static ARN: LazyLock<Option<Regex>> = LazyLock::new(|| anchored(ARN_PATTERN));
 static ROLE: LazyLock<Option<Regex>> = LazyLock::new(|| anchored(ROLE_PATTERN));
@@ -288,6 +294,16 @@ impl SourceParameters {
         }
     }
 
+    /// These, and of others what these leave out.
+    pub(crate) fn over(self, others: SourceParameters) -> SourceParameters {
+        SourceParameters {
+            filter_criteria: self.filter_criteria.or(others.filter_criteria),
+            sqs_queue_parameters: self.sqs_queue_parameters.or(others.sqs_queue_parameters),
+            stream_parameters: self.stream_parameters.or(others.stream_parameters),
+            unknown: self.unknown,
+        }
+    }
+
     /// The patterns of the filters; none lets everything through.
     pub(crate) fn patterns(&self) -> Vec<String> {
         let filters = self.filter_criteria.iter().flat_map(|criteria| criteria.filters.iter().flatten());
@@ -342,6 +358,20 @@ impl EnrichmentParameters {
 }
 
 impl TargetParameters {
+    /// These, and of others what these leave out.
+    pub(crate) fn over(self, others: TargetParameters) -> TargetParameters {
+        let bus = self.event_bridge_event_bus_parameters;
+        TargetParameters {
+            input_template: self.input_template.or(others.input_template),
+            lambda_function_parameters: self.lambda_function_parameters.or(others.lambda_function_parameters),
+            sqs_queue_parameters: self.sqs_queue_parameters.or(others.sqs_queue_parameters),
+            http_parameters: self.http_parameters.or(others.http_parameters),
+            event_bridge_event_bus_parameters: bus.or(others.event_bridge_event_bus_parameters),
+            cloud_watch_logs_parameters: self.cloud_watch_logs_parameters.or(others.cloud_watch_logs_parameters),
+            unknown: self.unknown,
+        }
+    }
+
     pub(crate) fn validate(&self, v: &mut Violations) {
         validate_text(v, "inputTemplate", self.input_template.as_ref(), 0, TEMPLATE_CHARS_MAX);
         if let Some(kind) = self.lambda_function_parameters.as_ref().and_then(|f| f.invocation_type.as_ref()) {

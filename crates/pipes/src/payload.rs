@@ -24,7 +24,8 @@ pub(crate) struct Trouble {
     pub(crate) service: String,
 }
 
-/// Whose trouble it is. AWS: *Amazon EventBridge Pipes error handling and troubleshooting*: only the user's counts as an attempt.
+/// Whose trouble it is. AWS: *Amazon EventBridge Pipes error handling and troubleshooting*: only the user's counts as an
+/// attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TroubleKind {
     /// There is no room now.

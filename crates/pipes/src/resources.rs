@@ -92,23 +92,13 @@ fn completed(mut input: Map<String, Value>) -> Map<String, Value> {
         ("Description", json!("")),
         ("DesiredState", json!("RUNNING")),
         ("Enrichment", json!("")),
-        ("EnrichmentParameters", json!({ "InputTemplate": "" })),
+        ("EnrichmentParameters", json!({})),
         ("LogConfiguration", json!({ "Level": "OFF" })),
         ("SourceParameters", json!({})),
         ("TargetParameters", json!({})),
     ];
     for (name, value) in of_all {
         input.entry(name).or_insert(value);
-    }
-    let members = [
-        ("SourceParameters", "FilterCriteria", json!({ "Filters": [] })),
-        ("EnrichmentParameters", "InputTemplate", json!("")),
-        ("TargetParameters", "InputTemplate", json!("")),
-    ];
-    for (within, name, value) in members {
-        if let Some(map) = input.get_mut(within).and_then(Value::as_object_mut) {
-            map.entry(name).or_insert(value);
-        }
     }
     input
 }
@@ -184,7 +174,8 @@ impl ResourceType for PipeType {
 
     async fn update(&self, call: &Call, request: UpdateRequest) -> Result<Provisioned, ServiceError> {
         let name = request.physical_id.as_str();
-        let input: UpdatePipe = read(completed(wishes(name, &request.properties)))?;
+        let mut input: UpdatePipe = read(completed(wishes(name, &request.properties)))?;
+        input.whole = true;
         self.may(call, "pipes:UpdatePipe", name).await?;
         Arc::clone(&self.0).update_pipe(call.clone(), input).await?;
         if request.properties.get("Tags") != request.previous.get("Tags") {

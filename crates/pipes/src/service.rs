@@ -11,6 +11,7 @@ use cauce_store::{Db, Owner, RangeReq, Tx, decode_row};
 use cauce_wire::{Api, Method, Operation, Protocol, ServiceInfo};
 use regex_lite::Regex;
 
+use crate::check;
 use crate::error::PipesError;
 use crate::flow::Flow;
 use crate::keys::{self, PipeId};
@@ -18,7 +19,6 @@ use crate::listing::ListPipes;
 use crate::meters::Meters;
 use crate::model::{Pipe, Wanted};
 use crate::operations::{CreatePipe, NamedPipe, UpdatePipe};
-use crate::payload::PAYLOAD_BYTES_MAX;
 use crate::tags::{ListTags, TagResource, UntagResource};
 
 /// EventBridge Pipes as the wire knows it.
@@ -134,13 +134,14 @@ impl Pipes {
         let crew = Crew::new(if stream.is_some() { 1 } else { WORKERS_MAX });
         let before = self.crews.begin(id, Arc::clone(&crew));
         let (entries_max, window) = pipe.batches();
+        let bytes_max = check::bytes_max(pipe.enrichment.as_ref(), &pipe.target);
         let duty = Duty {
             name: id.name.clone(),
             db: self.db.clone(),
             env: self.env.clone(),
             delivery: self.ports.delivery.clone(),
             consumer: Arc::new(Flow::new(self, id, pipe)),
-            intake: Intake { entries_max, window, bytes_max: PAYLOAD_BYTES_MAX },
+            intake: Intake { entries_max, window, bytes_max },
             filters,
             crew,
         };

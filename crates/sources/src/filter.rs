@@ -1,8 +1,8 @@
 //! Which messages or records are wanted.
 //!
-//! AWS: Lambda Developer Guide, *Control which events Lambda sends to your function*; EventBridge User Guide, *Event filtering in
-//! Amazon EventBridge Pipes*: a message that fits any of the filters is sent, any other is deleted from its queue; a record of a
-//! stream that fits none is passed by.
+//! AWS: Lambda Developer Guide, *Control which events Lambda sends to your function*; EventBridge User Guide, *Event filtering
+//! in Amazon EventBridge Pipes*: a message that fits any of the filters is sent, any other is deleted from its queue; a record
+//! of a stream that fits none is passed by.
 
 use cauce_event_pattern::Pattern;
 

@@ -3,7 +3,8 @@
 //! AWS: Lambda Developer Guide, *How Lambda processes records from stream and queue-based event sources* and *Using Lambda with
 //! Amazon SQS*.
 //!
-//! A mapping is one row. While it is enabled, its crew works, as `cauce_sources` describes; the [`consumer`] invokes the function.
+//! A mapping is one row. While it is enabled, its crew works, as `cauce_sources` describes; the [`consumer`] invokes the
+//! function.
 //!
 //! What is taken is deleted from its queue, and a position in a stream stored, only after the function has answered. A crash in
 //! between shows it again.

@@ -49,7 +49,10 @@ async fn what_is_wanted_is_enriched_and_sent_and_then_deleted() {
     world.pipe(&queue(), &arn("sqs", "to.fifo"), settings).await;
     world.at_once("all are done with", |around| around.queue.lock().is_empty()).await;
     assert_eq!(*world.around.invoked.lock(), [json!([{ "n": 1 }, { "n": 3 }])]);
-    let entry = |id: &str, x: &str| json!({ "Id": id, "MessageBody": format!("{x} from p"), "MessageGroupId": x, "MessageDeduplicationId": "same" });
+    let entry = |id: &str, x: &str| {
+        let body = format!("{x} from p");
+        json!({ "Id": id, "MessageBody": body, "MessageGroupId": x, "MessageDeduplicationId": "same" })
+    };
     let input =
         json!({ "QueueUrl": "http://sqs/000000000000/to.fifo", "Entries": [entry("0", "one"), entry("1", "three")] });
     assert_eq!(*world.around.asked.lock(), [("sqs:SendMessageBatch".to_owned(), input)]);
@@ -187,4 +190,47 @@ async fn what_the_role_may_not_counts_as_an_attempt() {
     let settings = following(json!({ "MaximumRetryAttempts": 0, "DeadLetterConfig": letters }));
     world.pipe(&stream(), &arn("lambda", "function:closed"), settings).await;
     world.at_once("a letter", |around| !around.letters.lock().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_changes_what_it_says_and_nothing_else() {
+    let world = World::new().await;
+    let settings = json!({
+        "DesiredState": "STOPPED",
+        "Description": "d",
+        "SourceParameters": {
+            "SqsQueueParameters": { "BatchSize": 3, "MaximumBatchingWindowInSeconds": 9 },
+            "FilterCriteria": { "Filters": [{ "Pattern": r#"{"body":{"n":[1]}}"# }] },
+        },
+        "TargetParameters": { "InputTemplate": "t", "SqsQueueParameters": { "MessageGroupId": "g" } },
+    });
+    world.pipe(&queue(), &arn("sqs", "to.fifo"), settings).await;
+    let update = async |extra: Value| {
+        let mut input = json!({ "Name": "p", "RoleArn": "arn:aws:iam::000000000000:role/r" });
+        input.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        world.ask("UpdatePipe", input).await.unwrap();
+        world.ask("DescribePipe", json!({ "Name": "p" })).await.unwrap()
+    };
+    let found = update(json!({
+        "TargetParameters": { "InputTemplate": "u" },
+        "SourceParameters": { "SqsQueueParameters": { "BatchSize": 4 } },
+    }))
+    .await;
+    assert_eq!(
+        found["TargetParameters"],
+        json!({ "InputTemplate": "u", "SqsQueueParameters": { "MessageGroupId": "g" } })
+    );
+    // What only one kind of source knows is replaced as a whole.
+    let of_queue = json!({ "BatchSize": 4, "MaximumBatchingWindowInSeconds": 0 });
+    assert_eq!(found["SourceParameters"]["SqsQueueParameters"], of_queue);
+    assert_eq!(found["SourceParameters"]["FilterCriteria"]["Filters"].as_array().unwrap().len(), 1);
+    assert_eq!((&found["Description"], &found["CurrentState"]), (&json!("d"), &json!("STOPPED")));
+    let found = update(json!({
+        "Target": function(),
+        "TargetParameters": { "InputTemplate": "" },
+        "SourceParameters": { "FilterCriteria": { "Filters": [] } },
+    }))
+    .await;
+    assert_eq!(found["TargetParameters"], json!({}));
+    assert_eq!(found["SourceParameters"]["FilterCriteria"], json!({ "Filters": [] }));
 }

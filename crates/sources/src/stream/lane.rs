@@ -338,8 +338,8 @@ impl<C: Consumer> Lane<C> {
         }
     }
 
-    /// Stores how far everything is settled: up to before the next piece, or what was gathered, or what did not fit, or what was
-    /// read. Tries until it can; false if the crew is to stop first.
+    /// Stores how far everything is settled: up to before the next piece, or what was gathered, or what did not fit, or what
+    /// was read. Tries until it can; false if the crew is to stop first.
     async fn settle(&mut self, behind: Option<&Piece>, effect: Option<Effect>) -> bool {
         let next = behind.and_then(|piece| piece.records.first()).or(self.batch.first()).or(self.rest.front());
         let after = next.map_or(self.read, |next| next.position.saturating_sub(1));
