@@ -104,6 +104,10 @@ impl Body<'_> {
 
 #[async_trait]
 impl Source for QueueSource {
+    fn ordered(&self) -> bool {
+        self.queue.resource().ends_with(".fifo")
+    }
+
     async fn hidden_for(&self, call: &Call) -> Result<Duration, ServiceError> {
         let now = self.env.now();
         if let Some((_, known)) = self.facts.lock().filter(|(at, _)| now.since(*at) < FACTS_KEPT) {

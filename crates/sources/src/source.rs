@@ -27,6 +27,9 @@ pub struct Taken {
 /// The caller is who the consumer acts as; the source asks whether it may. Errors are the source's own.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
+    /// Whether what is taken waits for what was taken before it.
+    fn ordered(&self) -> bool;
+
     /// How long what is taken stays hidden from others.
     async fn hidden_for(&self, call: &Call) -> Result<Duration, ServiceError>;
 

@@ -170,10 +170,24 @@ impl<C: Consumer> Worker<C> {
             Brought::Answered(answer) => {
                 self.pause = PAUSE_MIN;
                 self.settle(&call, &taken, &answer.failed).await;
+                if answer.failed != Failed::Nothing {
+                    self.keep_order(&call).await;
+                }
             }
             Brought::Stopped => self.show_again(&call, &taken).await,
             // What was not deleted is shown again once its visibility timeout has passed, as on AWS.
-            Brought::Unable(problem) => self.post.duty.rest(problem, &mut self.pause).await,
+            Brought::Unable(problem) => {
+                self.keep_order(&call).await;
+                self.post.duty.rest(problem, &mut self.pause).await;
+            }
+        }
+    }
+
+    /// Gives back what was taken behind a failure, so that it comes behind it again.
+    async fn keep_order(&mut self, call: &Call) {
+        if self.post.source.ordered() {
+            let rest = std::mem::take(&mut self.rest);
+            self.show_again(call, &rest).await;
         }
     }
 

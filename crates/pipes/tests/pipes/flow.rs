@@ -72,6 +72,20 @@ async fn what_fails_comes_again_when_its_time_has_passed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_fit_comes_after_what_has_failed() {
+    let world = World::new().await;
+    let ids = ["a", "b", "c", "d", "e", "f", "g"];
+    ids.into_iter().for_each(|id| world.send(id, &"x".repeat(1_024 * 1_024)));
+    world.around.answers.lock().push_back(Does::Fails);
+    world.pipe(&arn("sqs", "queue.fifo"), &function(), json!({})).await;
+    world.until("all sent", SECOND, |around| around.deleted.lock().len() == ids.len()).await;
+    let invoked = world.around.invoked.lock();
+    let id = |event: &Value| event["messageId"].as_str().unwrap().to_owned();
+    let sent = |batch: &Value| batch.as_array().unwrap().iter().map(id).collect::<Vec<String>>().join("");
+    assert_eq!(invoked.iter().map(sent).collect::<Vec<String>>(), ["abcde", "abcde", "fg"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_takes_long_stays_hidden_and_at_last_times_out() {
     let world = World::new().await;
     world.around.answers.lock().extend([Does::Takes(VISIBLE_AFTER * 4), Does::Never]);

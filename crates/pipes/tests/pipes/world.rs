@@ -197,7 +197,11 @@ impl Queues for Around {
             let mut found = Vec::new();
             let mut shown = end;
             for kept in self.queue.lock().iter_mut() {
-                if kept.hidden_until > now {
+                if kept.hidden_until > now && poll.queue.resource().ends_with(".fifo") {
+                    // All its messages are of one group, and wait for one another.
+                    shown = shown.min(kept.hidden_until);
+                    break;
+                } else if kept.hidden_until > now {
                     shown = shown.min(kept.hidden_until);
                 } else if found.len() < poll.messages_max {
                     kept.hidden_until = now + VISIBLE_AFTER;
