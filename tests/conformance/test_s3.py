@@ -119,6 +119,32 @@ def test_what_is_not_built_is_refused_by_name(server, name):
     assert refusal(s3.put_bucket_cors, Bucket=name, CORSConfiguration=cors)[:2] == (501, "NotImplemented")
 
 
+def test_metrics_configurations(server, name):
+    s3 = bucket(server, name)
+    put = lambda id, **more: s3.put_bucket_metrics_configuration(Bucket=name, Id=id, MetricsConfiguration={"Id": id, **more})
+    put("whole")
+    put("part", Filter={"Prefix": "in/"})
+    put("part", Filter={"Prefix": "out/"})
+    get = lambda id: s3.get_bucket_metrics_configuration(Bucket=name, Id=id)["MetricsConfiguration"]
+    assert get("whole") == {"Id": "whole"}
+    assert get("part") == {"Id": "part", "Filter": {"Prefix": "out/"}}
+    for n in range(101):
+        put(f"many-{n:03}")
+    first = s3.list_bucket_metrics_configurations(Bucket=name)
+    assert first["IsTruncated"] and len(first["MetricsConfigurationList"]) == 100
+    rest = s3.list_bucket_metrics_configurations(Bucket=name, ContinuationToken=first["NextContinuationToken"])
+    assert [one["Id"] for one in rest["MetricsConfigurationList"]] == ["many-100", "part", "whole"]
+    assert not rest["IsTruncated"]
+    s3.delete_bucket_metrics_configuration(Bucket=name, Id="part")
+    missing = (404, "NoSuchConfiguration", "The specified configuration does not exist.")
+    assert refusal(get, id="part") == missing
+    assert refusal(s3.delete_bucket_metrics_configuration, Bucket=name, Id="part") == missing
+    different = refusal(s3.put_bucket_metrics_configuration, Bucket=name, Id="a", MetricsConfiguration={"Id": "b"})
+    assert different[:2] == (400, "InvalidArgument")
+    tag = {"Tag": {"Key": "k", "Value": "v"}}
+    assert refusal(put, id="tagged", Filter=tag)[:2] == (501, "NotImplemented")
+
+
 def test_a_bucket_policy_counts(server, name):
     s3 = bucket(server, name)
     s3.put_object(Bucket=name, Key="public/k", Body=b"content")

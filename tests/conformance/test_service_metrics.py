@@ -42,7 +42,7 @@ class Figures:
             return found == expect
 
         try:
-            until(are, "figures", seconds=15)
+            until(are, "figures")
         except AssertionError:
             assert found == expect
 
@@ -136,6 +136,31 @@ def test_queues(server, name):
     expect = {"NumberOfMessagesSent": 4, "SentMessageSize": 35, "NumberOfMessagesReceived": 4, "NumberOfMessagesDeleted": 2}
     figures.become({**expect, "NumberOfEmptyReceives": 1})
     assert figures.of("SentMessageSize", "SampleCount") == 4
+
+
+def test_buckets(server, name):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket=name)
+    watch = lambda id, **more: s3.put_bucket_metrics_configuration(Bucket=name, Id=id, MetricsConfiguration={"Id": id, **more})
+    watch("in", Filter={"Prefix": "in/"})
+    watch("all")
+    s3.put_object(Bucket=name, Key="in/a", Body=b"x" * 10)
+    s3.put_object(Bucket=name, Key="out/b", Body=b"y" * 5)
+    assert s3.get_object(Bucket=name, Key="in/a")["Body"].read() == b"x" * 10
+    s3.head_object(Bucket=name, Key="in/a")
+    with pytest.raises(ClientError):
+        s3.get_object(Bucket=name, Key="out/none")
+    s3.list_objects_v2(Bucket=name)
+    s3.delete_object(Bucket=name, Key="out/b")
+    s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "in/a"}]})
+    whole, part = (Figures(server, "AWS/S3", BucketName=name, FilterId=id) for id in ("all", "in"))
+    kinds = {"GetRequests": 2, "PutRequests": 2, "HeadRequests": 1, "ListRequests": 1, "DeleteRequests": 2}
+    whole.become({"AllRequests": 8, **kinds, "PostRequests": None, "4xxErrors": 1, "5xxErrors": 0})
+    kinds = {"GetRequests": 1, "PutRequests": 1, "HeadRequests": 1, "ListRequests": None, "DeleteRequests": None}
+    part.become({"AllRequests": 3, **kinds, "4xxErrors": 0, "BytesUploaded": 10, "BytesDownloaded": 10})
+    for latency in ("FirstByteLatency", "TotalRequestLatency"):
+        assert part.of(latency, "SampleCount") == 3 and 0 < part.of(latency, "Maximum") < 60_000
+    assert part.of("FirstByteLatency") <= part.of("TotalRequestLatency")
 
 
 def test_topics(server, name):

@@ -146,6 +146,7 @@ impl Server {
         events.measure(meters.clone());
         sns.measure(meters.clone());
         sqs.measure(meters.clone());
+        s3.measure(meters.clone());
         gateway.measure(meters.clone());
         tables.measure(&meters);
         pipes.measure(&meters);

@@ -77,6 +77,7 @@ impl Bucket {
             tags: new.tags.clone(),
             policy: None,
             lifecycle: Vec::new(),
+            metrics: Vec::new(),
             stack: new.stack.clone(),
             policy_stack: None,
         }

@@ -47,6 +47,7 @@ plain_errors! {
     NoSuchBucketPolicy, 404, "NoSuchBucketPolicy", "The bucket policy does not exist";
     NoSuchLifecycleConfiguration, 404, "NoSuchLifecycleConfiguration",
         "The lifecycle configuration does not exist";
+    NoSuchConfiguration, 404, "NoSuchConfiguration", "The specified configuration does not exist.";
     NoSuchPublicAccessBlock, 404, "NoSuchPublicAccessBlockConfiguration",
         "The public access block configuration was not found";
     NoSuchTagSet, 404, "NoSuchTagSet", "The TagSet does not exist";
@@ -55,6 +56,8 @@ plain_errors! {
     PublicPolicyBlocked, 403, "AccessDenied",
         "User is not authorized to perform: s3:PutBucketPolicy on this bucket because public policies are prevented by \
          the BlockPublicPolicy setting in S3 Block Public Access.";
+    TooManyConfigurations, 400, "TooManyConfigurations",
+        "You are attempting to create a new configuration but have already reached the 1,000-configuration limit.";
     SlowDown, 503, "SlowDown", "Please reduce your request rate.";
     InvalidRange, 416, "InvalidRange", "The requested range is not satisfiable";
     InvalidPartNumber, 416, "InvalidPartNumber", "The requested partnumber is not satisfiable";

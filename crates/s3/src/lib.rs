@@ -1,7 +1,7 @@
 //! Amazon S3: buckets and objects, spoken in REST-XML, over files and the store.
 //!
-//! What is here: buckets with location, versioning, encryption, public access block, ownership controls, tags, policy and
-//! lifecycle rules; objects with conditional writes and reads, ranges, checksums, metadata, tags and versions; copies; lists
+//! What is here: buckets with location, versioning, encryption, public access block, ownership controls, tags, policy,
+//! lifecycle rules and metrics configurations; objects with conditional writes and reads, ranges, checksums, metadata, tags and versions; copies; lists
 //! of objects, versions and uploads; multipart uploads; all in path style and in virtual host style. [`S3::respond`] is the
 //! service, which `cauce_wire` reaches as a `RawService`; the resource types `AWS::S3::Bucket` and `AWS::S3::BucketPolicy` are in [`resource_types`]; other services read
 //! objects through `cauce_core::ports::Objects`; [`S3::run_lifecycle`] is the worker that does what lifecycle rules say.
@@ -41,6 +41,8 @@ mod integrity;
 mod keys;
 mod lifecycle;
 mod listing;
+mod meters;
+mod metrics_config;
 mod model;
 mod object;
 mod operation;

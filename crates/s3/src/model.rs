@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bodies::BodyId;
 use crate::checksum::{Algorithm, Checksum, ChecksumKind};
 use crate::lifecycle::LifecycleRule;
+use crate::metrics_config::MetricsConfiguration;
 
 /// A bucket with its configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub(crate) struct Bucket {
     pub(crate) policy: Option<String>,
     #[serde(default)]
     pub(crate) lifecycle: Vec<LifecycleRule>,
+    /// In the order of their ids.
+    #[serde(default)]
+    pub(crate) metrics: Vec<MetricsConfiguration>,
     /// Who made it, if a stack did: so that a create repeated after a crash knows its own.
     #[serde(default)]
     pub(crate) stack: Option<StackOwner>,

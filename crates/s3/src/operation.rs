@@ -54,6 +54,10 @@ operations! {
     GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration";
     PutBucketLifecycleConfiguration "s3:PutLifecycleConfiguration";
     DeleteBucketLifecycle "s3:PutLifecycleConfiguration";
+    GetBucketMetricsConfiguration "s3:GetMetricsConfiguration";
+    ListBucketMetricsConfigurations "s3:GetMetricsConfiguration";
+    PutBucketMetricsConfiguration "s3:PutMetricsConfiguration";
+    DeleteBucketMetricsConfiguration "s3:PutMetricsConfiguration";
     GetBucketAcl "s3:GetBucketAcl";
     PutBucketAcl "s3:PutBucketAcl";
     ListObjects "s3:ListBucket";
@@ -99,7 +103,7 @@ impl Operation {
 type BucketPart = (&'static str, Option<Operation>, Option<Operation>, Option<Operation>);
 
 /// The sub-resources of a bucket.
-const BUCKET_PARTS: [BucketPart; 12] = {
+const BUCKET_PARTS: [BucketPart; 13] = {
     use Operation as O;
     [
         ("acl", Some(O::GetBucketAcl), Some(O::PutBucketAcl), None),
@@ -111,6 +115,12 @@ const BUCKET_PARTS: [BucketPart; 12] = {
             Some(O::DeleteBucketLifecycle),
         ),
         ("location", Some(O::GetBucketLocation), None, None),
+        (
+            "metrics",
+            Some(O::GetBucketMetricsConfiguration),
+            Some(O::PutBucketMetricsConfiguration),
+            Some(O::DeleteBucketMetricsConfiguration),
+        ),
         (
             "ownershipControls",
             Some(O::GetBucketOwnershipControls),
@@ -136,7 +146,7 @@ const BUCKET_PARTS: [BucketPart; 12] = {
 const OBJECT_PARTS: [&str; 3] = ["acl", "tagging", "uploads"];
 
 /// Query parameters that ask for what is not built. They must not be taken for the plain operation on bucket or object.
-const NOT_BUILT: [&str; 25] = [
+const NOT_BUILT: [&str; 24] = [
     "abac",
     "accelerate",
     "analytics",
@@ -150,7 +160,6 @@ const NOT_BUILT: [&str; 25] = [
     "metadataInventoryTable",
     "metadataJournalTable",
     "metadataTable",
-    "metrics",
     "notification",
     "object-lock",
     "renameObject",
@@ -195,6 +204,7 @@ fn bucket_operation(method: &Method, query: &Query, headers: &HeaderMap) -> Resu
     use Operation as O;
     let part = BUCKET_PARTS.iter().find(|(name, ..)| query.has(name));
     Ok(match (method.as_str(), part) {
+        ("GET", Some(("metrics", ..))) if !query.has("id") => Some(O::ListBucketMetricsConfigurations),
         ("GET", Some((_, operation, _, _))) => *operation,
         ("PUT", Some((_, _, operation, _))) => *operation,
         ("DELETE", Some((_, _, _, operation))) => *operation,
@@ -274,6 +284,8 @@ mod tests {
         check("GET /b?location=", "GetBucketLocation");
         check("GET /b?versions", "ListObjectVersions");
         check("GET /b?uploads", "ListMultipartUploads");
+        check("GET /b?metrics", "ListBucketMetricsConfigurations");
+        check("GET /b?metrics&id=a", "GetBucketMetricsConfiguration");
         check("PUT /b", "CreateBucket");
         check("PUT /b?versioning", "PutBucketVersioning");
         check("DELETE /b?publicAccessBlock", "DeletePublicAccessBlock");

@@ -16,6 +16,7 @@ use crate::address::{Target, target};
 use crate::bodies::Bodies;
 use crate::bucket::check_owner;
 use crate::error::{Result, S3Error};
+use crate::meters::{Meters, Watch};
 use crate::model::Bucket;
 use crate::operation::{Operation, operation};
 use crate::query::Query;
@@ -35,6 +36,7 @@ pub struct S3 {
     pub(crate) env: Env,
     pub(crate) identity: Arc<dyn Identity>,
     pub(crate) bodies: Bodies,
+    pub(crate) meters: Meters,
 }
 
 impl std::fmt::Debug for S3 {
@@ -55,7 +57,7 @@ impl S3 {
         options: S3Options,
     ) -> std::result::Result<Arc<S3>, ServiceError> {
         let bodies = Bodies::open(&options.dir, &db).await?;
-        Ok(Arc::new(S3 { db, env, identity, bodies }))
+        Ok(Arc::new(S3 { db, env, identity, bodies, meters: Meters::new() }))
     }
 
     /// Answers a request whose caller is known. `uri` is the path and query as sent, still percent-encoded. Never fails: an
@@ -69,9 +71,10 @@ impl S3 {
         body: Body,
     ) -> Response<Payload> {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let mut watch = Watch::default();
         let outcome = match read_request(call.clone(), path, query, headers) {
             Ok(request) => {
-                let outcome = self.perform(method, &request, body).await;
+                let outcome = self.perform(method, &request, body, &mut watch).await;
                 tracing::debug!(request = %call.request_id, %method, path, ok = outcome.is_ok(), "s3");
                 outcome
             }
@@ -85,13 +88,14 @@ impl S3 {
         let id = call.request_id.as_str();
         reply.set("x-amz-request-id", id);
         reply.set("x-amz-id-2", &extended_id(id));
+        watch.answered(call.received, &self.env, &mut reply);
         let mut response = Response::new(reply.payload);
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
         response
     }
 
-    async fn perform(&self, method: &Method, request: &Request, body: Body) -> Result<Reply> {
+    async fn perform(&self, method: &Method, request: &Request, body: Body, watch: &mut Watch) -> Result<Reply> {
         let wanted = operation(method, &request.target, &request.query, &request.headers)?;
         match wanted {
             Operation::ListBuckets => return self.list_buckets(request).await,
@@ -99,6 +103,8 @@ impl S3 {
             _ => {}
         }
         let bucket = self.bucket(request.bucket()).await?;
+        *watch = self.watch(&bucket, request);
+        watch.began(wanted, method, request);
         check_owner(request, &bucket, &request.call)?;
         self.authorize_operation(wanted, request, &bucket).await?;
         match &request.target {
@@ -187,6 +193,10 @@ impl S3 {
             Operation::GetBucketLifecycleConfiguration => self.get_lifecycle(bucket),
             Operation::PutBucketLifecycleConfiguration => self.put_lifecycle(request, body).await,
             Operation::DeleteBucketLifecycle => self.delete_lifecycle(request).await,
+            Operation::GetBucketMetricsConfiguration => self.get_metrics(request, bucket),
+            Operation::ListBucketMetricsConfigurations => Ok(self.list_metrics(request, bucket)),
+            Operation::PutBucketMetricsConfiguration => self.put_metrics(request, body).await,
+            Operation::DeleteBucketMetricsConfiguration => self.delete_metrics(request).await,
             Operation::GetBucketAcl => Ok(self.get_acl(bucket)),
             Operation::PutBucketAcl => self.put_acl(request, bucket, body).await,
             Operation::ListObjects => self.list_objects(request, bucket).await,
