@@ -75,14 +75,17 @@ async fn what_fails_comes_again_when_its_time_has_passed() {
 async fn what_did_not_fit_comes_after_what_has_failed() {
     let world = World::new().await;
     let ids = ["a", "b", "c", "d", "e", "f", "g"];
-    ids.into_iter().for_each(|id| world.send(id, &"x".repeat(1_024 * 1_024)));
+    ids.into_iter().for_each(|id| world.send(id, &"x".repeat(50 * 1_024)));
     world.around.answers.lock().push_back(Does::Fails);
-    world.pipe(&arn("sqs", "queue.fifo"), &function(), json!({})).await;
-    world.until("all sent", SECOND, |around| around.deleted.lock().len() == ids.len()).await;
+    // Four of them are as much as a topic takes at once.
+    world.pipe(&arn("sqs", "queue.fifo"), &arn("sns", "topic"), json!({ "Enrichment": function() })).await;
+    world.at_once("a first invocation", |around| around.invoked.lock().len() == 1).await;
+    world.until("a second invocation", SECOND / 10, |around| around.invoked.lock().len() == 2).await;
+    world.at_once("all are done with", |around| around.deleted.lock().len() == ids.len()).await;
     let invoked = world.around.invoked.lock();
     let id = |event: &Value| event["messageId"].as_str().unwrap().to_owned();
     let sent = |batch: &Value| batch.as_array().unwrap().iter().map(id).collect::<Vec<String>>().join("");
-    assert_eq!(invoked.iter().map(sent).collect::<Vec<String>>(), ["abcde", "abcde", "fg"]);
+    assert_eq!(invoked.iter().map(sent).collect::<Vec<String>>(), ["abcd", "abcd", "efg"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +112,9 @@ async fn goes_on(world: &World, time: Duration) {
     let before = *world.around.renewals.lock();
     for n in 1..halves {
         world.clock.advance(VISIBLE_AFTER / 2);
-        world.at_once("it is hidden anew", |around| *around.renewals.lock() >= before + n).await;
+        // Who is slow to look at the clock finds it late, and then waits for a moment.
+        let moment = Duration::from_millis(1);
+        world.until("it is hidden anew", moment, |around| *around.renewals.lock() >= before + n).await;
     }
     world.clock.advance(VISIBLE_AFTER / 2);
 }

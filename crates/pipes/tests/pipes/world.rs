@@ -231,7 +231,9 @@ impl Queues for Around {
         let mut queue = self.queue.lock();
         let (gone, left) = queue.drain(..).partition(|kept| handles.contains(&kept.id));
         *queue = left;
+        drop(queue);
         self.deleted.lock().extend::<Vec<Kept>>(gone);
+        self.changed.notify_waiters();
         Ok(())
     }
 
