@@ -30,7 +30,7 @@ const MEMBERS_MAX: usize = 4_096;
 const TEXT_BYTES_MAX: usize = 8_192;
 
 /// When a process was started, in the kernel's ticks since the machine was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Started(u64);
 
 impl Started {
@@ -53,45 +53,60 @@ struct Process {
     started: Started,
 }
 
+/// A process's number, and when it was started: its number alone may be given again.
+type Identity = (i32, Started);
+
 /// Ends a sandbox: its first process, everything that descends from it, its whole session, and every process whose
 /// environment contains `variable` (`NAME=value`). Returns when none is left, or gives up after five seconds.
 ///
 /// `since` is when the first process was started; what is older is no part of it. Once the first process was waited for
 /// (`reaped`) its number may belong to a stranger, which is left alone.
 pub(crate) fn end(first: i32, since: Started, variable: &str, reaped: bool) {
-    for _ in 0..ROUNDS_MAX {
-        let mut found: Vec<i32> = members(&all(since), first, |pid| has_variable(pid, |v| v == variable));
-        found.retain(|&pid| !(reaped && pid == first));
-        if found.is_empty() {
-            return;
-        }
-        kill_all(&found);
-    }
+    end_all(since, |processes| {
+        let mut found = members(processes, first, |pid| has_variable(pid, |v| v == variable));
+        found.retain(|&(pid, _)| !(reaped && pid == first));
+        found
+    });
 }
 
 /// Ends every process of a server that is gone: those whose `LAMBDA_TASK_ROOT` begins with `task_roots`.
 pub(crate) fn end_orphans(task_roots: &str) {
     let wanted = format!("LAMBDA_TASK_ROOT={task_roots}");
+    end_all(Started::FIRST, |processes| {
+        let orphaned = |p: &&Process| !p.zombie && has_variable(p.pid, |v| v.starts_with(&wanted));
+        processes.iter().filter(orphaned).map(Process::identity).collect()
+    });
+}
+
+/// Kills what `find` finds among the processes since then, until it finds nothing and all that was killed is gone.
+fn end_all(since: Started, find: impl Fn(&[Process]) -> Vec<Identity>) {
+    let mut killed: HashSet<Identity> = HashSet::new();
     for _ in 0..ROUNDS_MAX {
-        let live = all(Started::FIRST).into_iter().filter(|p| !p.zombie).map(|p| p.pid);
-        let found: Vec<i32> = live.filter(|&pid| has_variable(pid, |v| v.starts_with(&wanted))).collect();
-        if found.is_empty() {
+        let processes = all(since);
+        let mut left = find(&processes);
+        // Who is about to go has lost its environment already, and perhaps its parent, by which it was found.
+        let living = processes.iter().filter(|p| !p.zombie).map(Process::identity);
+        left.extend(living.filter(|identity| killed.contains(identity)));
+        if left.is_empty() {
             return;
         }
-        kill_all(&found);
+        for (pid, _) in &left {
+            // One that is gone already is what is wanted.
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        killed.extend(left);
+        std::thread::sleep(ROUND);
     }
 }
 
-fn kill_all(pids: &[i32]) {
-    for &pid in pids {
-        // One that is gone already is what is wanted.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+impl Process {
+    fn identity(&self) -> Identity {
+        (self.pid, self.started)
     }
-    std::thread::sleep(ROUND);
 }
 
 /// The living members of the sandbox whose first process is `first`.
-fn members(processes: &[Process], first: i32, marked: impl Fn(i32) -> bool) -> Vec<i32> {
+fn members(processes: &[Process], first: i32, marked: impl Fn(i32) -> bool) -> Vec<Identity> {
     let mut inside: HashSet<i32> = HashSet::from([first]);
     // A child is listed after its parent except where numbers wrapped around, so look until nothing is added.
     loop {
@@ -107,7 +122,7 @@ fn members(processes: &[Process], first: i32, marked: impl Fn(i32) -> bool) -> V
     }
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let living = processes.iter().filter(|p| !p.zombie && p.pid != own);
-    living.filter(|p| inside.contains(&p.pid) || marked(p.pid)).map(|p| p.pid).collect()
+    living.filter(|p| inside.contains(&p.pid) || marked(p.pid)).map(Process::identity).collect()
 }
 
 /// All processes that were started then or later.
@@ -219,7 +234,7 @@ mod tests {
             p(40, 1, 40),                              // a stranger
             Process { zombie: true, ..p(13, 10, 10) }, // dead
         ];
-        let mut found = members(&processes, 10, |pid| pid == 30);
+        let mut found: Vec<i32> = members(&processes, 10, |pid| pid == 30).into_iter().map(|(pid, _)| pid).collect();
         found.sort_unstable();
         assert_eq!(found, [10, 11, 12, 20, 30]);
     }
