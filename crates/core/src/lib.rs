@@ -2,7 +2,7 @@
 //!
 //! What is here: names ([`Arn`], [`Account`], [`Region`]), one request's context ([`Call`], [`Principal`], [`Trace`]), the only
 //! sources of time and chance ([`Clock`], [`Entropy`], together [`Env`]), errors as AWS shapes them ([`ServiceError`],
-//! [`Violations`]), how samples are spread ([`Distribution`]), the life cycle of a deployable thing ([`ResourceType`]), and in
+//! [`Violations`]), how samples are spread ([`Distribution`]), how templates of inputs are filled ([`template`]), the life cycle of a deployable thing ([`ResourceType`]), and in
 //! [`ports`] the small traits by which a service asks for what another service owns.
 //!
 //! # Invariants
@@ -24,6 +24,7 @@ mod error;
 pub mod ports;
 mod resource;
 mod tag;
+pub mod template;
 mod timestamp;
 mod trace;
 mod violations;

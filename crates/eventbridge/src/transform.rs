@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cauce_core::Timestamp;
+use cauce_core::template::{self, Part, escaped};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -118,36 +119,10 @@ pub(crate) fn check_template(target: &str, transformer: &InputTransformer) -> Re
     Ok(())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part<'a> {
-    Text(&'a str),
-    Variable(&'a str),
-}
-
-/// Cuts a template into texts and `<variables>`; a `<` that opens no variable is text.
+/// The texts and variables of a template: any name of these characters is a variable.
 fn parts(template: &str) -> Vec<Part<'_>> {
-    let variable = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let mut found = Vec::new();
-    let mut rest = template;
-    let mut from = 0;
-    while let Some(open) = rest.get(from..).and_then(|r| r.find('<')).map(|at| at + from) {
-        let inside = rest.get(open + 1..).unwrap_or("");
-        let name = inside.split_once('>').map(|(name, _)| name).filter(|n| !n.is_empty() && n.bytes().all(variable));
-        let Some(name) = name else {
-            from = open + 1;
-            continue;
-        };
-        if let Some(text) = rest.get(..open).filter(|text| !text.is_empty()) {
-            found.push(Part::Text(text));
-        }
-        found.push(Part::Variable(name));
-        rest = inside.get(name.len() + 1..).unwrap_or("");
-        from = 0;
-    }
-    if !rest.is_empty() {
-        found.push(Part::Text(rest));
-    }
-    found
+    let of_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    template::parts(template, |name| !name.is_empty() && name.bytes().all(of_name))
 }
 
 /// Fills a template. A variable inside a JSON text becomes part of that text, escaped and without quotes of its own; one that
@@ -170,44 +145,13 @@ fn fill(transformer: &InputTransformer, event: &Bytes, about: &Circumstances<'_>
             name => select(&parsed, paths.get(name)?)?.clone(),
         })
     };
-    let mut out = String::new();
-    let mut quoted = false;
-    for part in parts(&transformer.input_template) {
-        match part {
-            Part::Text(text) => {
-                quoted = ends_in_text(text, quoted);
-                out.push_str(text);
-            }
-            Part::Variable(name) => match (value(name), quoted) {
-                (Some(Value::String(text)), true) => out.push_str(&escaped(&text)),
-                (Some(other), true) => out.push_str(&escaped(&other.to_string())),
-                (Some(value), false) => out.push_str(&value.to_string()),
-                (None, true) => {}
-                (None, false) => out.push_str("null"),
-            },
-        }
-    }
-    out
-}
-
-/// Whether a position after `text` is inside a JSON text, if the position before it was (`quoted`) or was not.
-fn ends_in_text(text: &str, mut quoted: bool) -> bool {
-    let mut escaped = false;
-    for b in text.bytes() {
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-    }
-    quoted
-}
-
-/// A text as it stands between the quotes of a JSON text.
-fn escaped(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or("").to_owned()
+    template::fill(parts(&transformer.input_template), |name, quoted| match (value(name), quoted) {
+        (Some(Value::String(text)), true) => escaped(&text),
+        (Some(other), true) => escaped(&other.to_string()),
+        (Some(value), false) => value.to_string(),
+        (None, true) => String::new(),
+        (None, false) => "null".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! AWS: EventBridge User Guide, *Amazon EventBridge Pipes input transformation*.
 
 use cauce_core::Timestamp;
+use cauce_core::template::{self, escaped};
 use serde_json::Value;
 
 use crate::path::Path;
@@ -56,30 +57,6 @@ impl Event {
     }
 }
 
-enum Part<'t> {
-    Text(&'t str),
-    Variable(&'t str),
-}
-
-/// Cuts a template into texts and `<variables>`; a `<` that opens no variable is text.
-fn parts(template: &str) -> Vec<Part<'_>> {
-    let variable = |name: &str| name.starts_with("aws.pipes.") || Path::parse(name).is_some();
-    let (mut found, mut rest, mut from) = (Vec::new(), template, 0);
-    while let Some(open) = rest.get(from..).and_then(|text| text.find('<')).map(|at| at + from) {
-        let inside = rest.get(open + 1..).unwrap_or("");
-        match inside.split_once('>').filter(|(name, _)| variable(name)) {
-            Some((name, after)) => {
-                found.push(Part::Text(rest.get(..open).unwrap_or("")));
-                found.push(Part::Variable(name));
-                (rest, from) = (after, 0);
-            }
-            None => from = open + 1,
-        }
-    }
-    found.push(Part::Text(rest));
-    found
-}
-
 fn value(name: &str, event: &Event, about: &Circumstances<'_>) -> Option<Value> {
     Some(match name {
         "aws.pipes.pipe-arn" => about.pipe_arn.into(),
@@ -99,47 +76,19 @@ fn value(name: &str, event: &Event, about: &Circumstances<'_>) -> Option<Value> 
 /// A variable inside a JSON text becomes part of that text: strings escaped, objects and lists without their quotes. One that
 /// stands alone becomes the JSON value. What the event does not have is empty.
 pub(crate) fn fill(template: &str, event: &Event, about: &Circumstances<'_>) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut quoted = false;
-    for part in parts(template) {
-        match part {
-            Part::Text(text) => {
-                quoted = ends_in_text(text, quoted);
-                out.push_str(text);
-            }
-            Part::Variable(name) => match (value(name, event, about), quoted) {
-                (Some(Value::String(text)), true) => out.push_str(&escaped(&text)),
-                (Some(other), true) => out.push_str(&other.to_string().replace('"', "")),
-                (Some(value), false) => out.push_str(&value.to_string()),
-                (None, true) => {}
-                (None, false) => out.push_str("\"\""),
-            },
-        }
-    }
+    let variable = |name: &str| name.starts_with("aws.pipes.") || Path::parse(name).is_some();
+    let parts = template::parts(template, variable);
+    let out = template::fill(parts, |name, quoted| match (value(name, event, about), quoted) {
+        (Some(Value::String(text)), true) => escaped(&text),
+        (Some(other), true) => other.to_string().replace('"', ""),
+        (Some(value), false) => value.to_string(),
+        (None, true) => String::new(),
+        (None, false) => "\"\"".to_owned(),
+    });
     match serde_json::from_str::<serde::de::IgnoredAny>(&out) {
         Ok(_) => out,
         Err(_) => Value::String(out).to_string(),
     }
-}
-
-/// Whether a place behind `text` is inside a JSON text, if the place before it was (`quoted`) or was not.
-fn ends_in_text(text: &str, mut quoted: bool) -> bool {
-    let mut escaped = false;
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-    }
-    quoted
-}
-
-/// A text as it stands between the quotes of a JSON text.
-fn escaped(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or("").to_owned()
 }
 
 #[cfg(test)]
