@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use cauce_core::ports::{Access, Identity, Objects};
+use cauce_core::ports::{Identity, Objects};
 use cauce_core::{Arn, Call, Env, ResourceType};
 use cauce_store::{Db, StoreError, Tx};
 
@@ -133,8 +133,6 @@ impl Engine {
         if role.parse::<Arn>().is_err() {
             return Err(Error::Validation(format!("{role} is not a valid ARN of a role")));
         }
-        let service = ("iam:PassedToService".to_owned(), vec!["cloudformation.amazonaws.com".to_owned()]);
-        let access = Access { action: "iam:PassRole", resource: role, resource_policy: None, context: vec![service] };
-        Ok(self.identity.authorize(call, &access).await?)
+        Ok(self.identity.authorize_pass_role(call, role, "cloudformation.amazonaws.com").await?)
     }
 }

@@ -95,6 +95,13 @@ impl Timestamp {
         (us.is_finite() && us.abs() < 9.0e18).then_some(Timestamp(us as i64))
     }
 
+    /// Seconds since the epoch to the millisecond, as the JSON of services writes times that are no more exact.
+    pub fn secs_of_millis(self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium are exact in a double")]
+        let millis = self.as_millis() as f64;
+        millis / 1_000.0
+    }
+
     fn secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }

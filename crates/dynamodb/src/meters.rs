@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use cauce_core::Call;
 use cauce_core::ports::{Meter, MeterMaker, MeterParts, MeterSets, Metrics};
-use cauce_core::{Call, Timestamp};
 use cauce_wire::Observed;
 
 use crate::capacity::{Spent, write_units};
@@ -141,10 +141,6 @@ impl DynamoDb {
         self.meters.get().map(|meters| meters.tables.of(table.account, &table.region, &table.name))
     }
 
-    fn ms_since(&self, received: Timestamp) -> f64 {
-        self.env.now().since(received).as_secs_f64() * 1_000.0
-    }
-
     /// Records how a request has ended, of each table that it was about.
     pub(crate) fn ended(&self, observed: &Observed<'_>) {
         let Some(meters) = self.meters.get() else { return };
@@ -155,12 +151,12 @@ impl DynamoDb {
             Some(error) if error.code() == "ConditionalCheckFailedException" => return,
             Some(_) => return meters.accounts.of(observed.account, observed.region, "").user_errors.count(),
         };
-        let latency_ms = self.ms_since(observed.received);
+        let latency = self.env.now().since(observed.received);
         for (table, label) in observed.resources.iter().filter_map(|resource| table_of(resource)) {
             let table = meters.tables.of(observed.account, observed.region, table);
             let record = |errors: &Meter, latencies: &Meter| match failed {
                 true => errors.count(),
-                false => latencies.record(latency_ms),
+                false => latencies.record_ms(latency),
             };
             match label {
                 None => {
@@ -179,7 +175,7 @@ impl DynamoDb {
     /// Records how long a request that has succeeded took, for those whose tables are known no earlier: statements.
     pub(crate) fn took(&self, call: &Call, table: &TableId, operation: &str) {
         if let Some(meters) = self.meters_of(table) {
-            meters.operations.of(operation).latency_ms.record(self.ms_since(call.received));
+            meters.operations.of(operation).latency_ms.record_ms(self.env.now().since(call.received));
         }
     }
 

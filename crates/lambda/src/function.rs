@@ -9,7 +9,6 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use cauce_core::ports::Access;
 use cauce_core::{Arn, Blob, Call, Violations};
 use cauce_store::{RangeReq, Tx, decode_row};
 use cauce_wire::Input;
@@ -234,9 +233,7 @@ impl Lambda {
 
     /// Refuses a role that the caller may not hand on, or that does not trust Lambda.
     async fn check_role(&self, call: &Call, role: &Arn, function: &str) -> Result<(), Error> {
-        let context = vec![("iam:PassedToService".to_owned(), vec!["lambda.amazonaws.com".to_owned()])];
-        let access = Access { action: "iam:PassRole", resource: role.as_str(), resource_policy: None, context };
-        self.ports.identity.authorize(call, &access).await?;
+        self.ports.identity.authorize_pass_role(call, role.as_str(), "lambda.amazonaws.com").await?;
         match self.ports.identity.assume_role(role, "lambda.amazonaws.com", function).await {
             Ok(_) => Ok(()),
             Err(error) if error.status() >= 500 => Err(error.into()),

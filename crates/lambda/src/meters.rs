@@ -20,6 +20,14 @@ impl Levels {
     fn record(&self, value: f64) {
         self.0.iter().for_each(|meter| meter.record(value));
     }
+
+    fn record_ms(&self, took: Duration) {
+        self.0.iter().for_each(|meter| meter.record_ms(took));
+    }
+
+    fn record_flag(&self, happened: bool) {
+        self.0.iter().for_each(|meter| meter.record_flag(happened));
+    }
 }
 
 /// The meters of what is invoked.
@@ -42,8 +50,8 @@ impl FunctionMeters {
     /// An invocation has run for so long, and may have failed.
     pub(crate) fn invoked(&self, duration: Duration, failed: bool) {
         self.invocations.record(1.0);
-        self.errors.record(f64::from(u8::from(failed)));
-        self.duration_ms.record(duration.as_secs_f64() * 1_000.0);
+        self.errors.record_flag(failed);
+        self.duration_ms.record_ms(duration);
     }
 
     /// There was no room for an invocation.
@@ -63,12 +71,12 @@ impl FunctionMeters {
 
     /// A batch of a stream was sent whose last record is so old.
     pub(crate) fn followed(&self, age: Duration) {
-        self.iterator_age_ms.record(age.as_secs_f64() * 1_000.0);
+        self.iterator_age_ms.record_ms(age);
     }
 
     /// An event has been tried, so long after it was taken.
     pub(crate) fn waited(&self, age: Duration) {
-        self.event_age_ms.record(age.as_secs_f64() * 1_000.0);
+        self.event_age_ms.record_ms(age);
     }
 
     /// An event was given up.

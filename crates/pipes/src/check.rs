@@ -211,13 +211,6 @@ fn check_logs(logs: &LogConfiguration) -> Result<(), PipesError> {
 }
 
 impl Pipes {
-    /// Refuses a role that the caller may not hand on.
-    pub(crate) async fn check_pass_role(&self, call: &Call, role: &Arn) -> Result<(), PipesError> {
-        let context = vec![("iam:PassedToService".to_owned(), vec![PRINCIPAL.to_owned()])];
-        let access = Access { action: "iam:PassRole", resource: role.as_str(), resource_policy: None, context };
-        Ok(self.ports.identity.authorize(call, &access).await?)
-    }
-
     /// A call as a session of a pipe's role, in a causal tree of its own.
     pub(crate) async fn call_as(&self, id: &PipeId, role: &Arn, trace: Trace) -> Result<Call, ServiceError> {
         let session = self.ports.identity.session(role, PRINCIPAL, &id.name).await?;

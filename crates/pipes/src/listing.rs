@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cauce_core::{Arn, Call, ServiceError, Timestamp, Violations};
+use cauce_core::{Arn, Call, ServiceError, Violations};
 use cauce_sources::{Activity, Outcome};
 use cauce_store::{RangeReq, decode_row};
 use cauce_wire::Input;
@@ -143,21 +143,14 @@ pub(crate) struct ListPipesOutput {
     next_token: Option<String>,
 }
 
-/// Seconds since the epoch with their fraction, as the JSON of AWS writes times.
-fn seconds(at: Timestamp) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium are exact in a double")]
-    let millis = at.as_millis() as f64;
-    millis / 1_000.0
-}
-
 pub(crate) fn changed(id: &PipeId, pipe: &Pipe, current_state: &'static str) -> Changed {
     Changed {
         arn: id.arn(),
         name: id.name.clone(),
         desired_state: pipe.wanted.name(),
         current_state,
-        creation_time: seconds(pipe.created),
-        last_modified_time: seconds(pipe.modified),
+        creation_time: pipe.created.secs_of_millis(),
+        last_modified_time: pipe.modified.secs_of_millis(),
     }
 }
 
@@ -200,8 +193,8 @@ impl Pipes {
             target_parameters: pipe.target_parameters,
             role_arn: pipe.role,
             tags: pipe.tags,
-            creation_time: seconds(pipe.created),
-            last_modified_time: seconds(pipe.modified),
+            creation_time: pipe.created.secs_of_millis(),
+            last_modified_time: pipe.modified.secs_of_millis(),
             log_configuration: pipe.log_configuration,
         })
     }
@@ -244,8 +237,8 @@ impl Pipes {
                     desired_state: pipe.wanted.name(),
                     current_state,
                     state_reason,
-                    creation_time: seconds(pipe.created),
-                    last_modified_time: seconds(pipe.modified),
+                    creation_time: pipe.created.secs_of_millis(),
+                    last_modified_time: pipe.modified.secs_of_millis(),
                     source: pipe.source,
                     target: pipe.target,
                     enrichment: pipe.enrichment,

@@ -57,14 +57,6 @@ pub(crate) struct Execution {
     pipes: Arc<Pipes>,
 }
 
-fn millis(took: Duration) -> f64 {
-    took.as_secs_f64() * 1_000.0
-}
-
-fn flag(is: bool) -> f64 {
-    f64::from(u8::from(is))
-}
-
 impl Pipes {
     /// Says where what is measured of pipes is recorded; without it, nothing is.
     pub fn measure(&self, metrics: &Arc<dyn Metrics>) {
@@ -125,28 +117,28 @@ impl Execution {
     /// The enrichment has taken so long.
     pub(crate) fn enriched(&self, took: Duration, failed: bool) {
         if let Some((own, _)) = &self.meters {
-            own.enrichment_ms.record(millis(took));
-            own.enrichment_failed.record(flag(failed));
+            own.enrichment_ms.record_ms(took);
+            own.enrichment_failed.record_flag(failed);
         }
     }
 
     /// The target has taken so long.
     pub(crate) fn sent(&self, took: Duration, failed: bool) {
         if let Some((own, _)) = &self.meters {
-            own.target_ms.record(millis(took));
-            own.target_failed.record(flag(failed));
+            own.target_ms.record_ms(took);
+            own.target_failed.record_flag(failed);
         }
     }
 
     /// The execution has taken so long, and ended so.
     pub(crate) fn ended(&self, took: Duration, ended: Ended) {
         let Some((own, account)) = &self.meters else { return };
-        own.duration_ms.record(millis(took));
-        own.failed.record(flag(ended == Ended::Failed));
-        own.partially_failed.record(flag(ended == Ended::PartiallyFailed));
-        own.throttled.record(flag(ended == Ended::Throttled));
-        own.timed_out.record(flag(ended == Ended::TimedOut));
-        account.throttled.record(flag(ended == Ended::Throttled));
+        own.duration_ms.record_ms(took);
+        own.failed.record_flag(ended == Ended::Failed);
+        own.partially_failed.record_flag(ended == Ended::PartiallyFailed);
+        own.throttled.record_flag(ended == Ended::Throttled);
+        own.timed_out.record_flag(ended == Ended::TimedOut);
+        account.throttled.record_flag(ended == Ended::Throttled);
     }
 }
 

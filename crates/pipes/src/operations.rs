@@ -21,7 +21,7 @@ use crate::model::{Failure, Pipe, Wanted};
 use crate::parameters::{
     EnrichmentParameters, LogConfiguration, SourceParameters, TargetParameters, validate_arn, validate_role,
 };
-use crate::service::{Pipes, validate_name};
+use crate::service::{PRINCIPAL, Pipes, validate_name};
 use crate::tags::validate_tags;
 use crate::target::Kind;
 
@@ -265,7 +265,7 @@ impl Pipes {
         }
         pipe.tidy();
         pipe.check()?;
-        self.check_pass_role(&call, &pipe.role).await?;
+        self.ports.identity.authorize_pass_role(&call, pipe.role.as_str(), PRINCIPAL).await?;
         let _turn = self.changing.lock().await;
         self.refuse_taken(&self.db.begin(), &id, &pipe).await?;
         self.settle(&id, &mut pipe, Phase::Create).await?;
@@ -297,7 +297,7 @@ impl Pipes {
         pipe.apply(input)?;
         pipe.tidy();
         pipe.check()?;
-        self.check_pass_role(&call, &pipe.role).await?;
+        self.ports.identity.authorize_pass_role(&call, pipe.role.as_str(), PRINCIPAL).await?;
         pipe.modified = self.env.now();
         self.settle(&id, &mut pipe, Phase::Update).await?;
         Ok(changed(&id, &pipe, "UPDATING"))

@@ -3,7 +3,6 @@
 //! AWS: S3 User Guide, *Amazon S3 metrics and dimensions*, "request metrics".
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use cauce_core::ports::{Meter, MeterMaker, MeterParts, MeterSets, Metrics};
 use cauce_core::{Env, Timestamp};
@@ -98,11 +97,11 @@ impl Watch {
         if self.meters.is_empty() {
             return;
         }
-        let since_ms = |env: &Env| ms(env.now().since(received));
+        let first_byte = env.now().since(received);
         for meters in &self.meters {
-            meters.first_byte_ms.record(since_ms(env));
-            meters.client_errors.record(flag(reply.status.is_client_error()));
-            meters.server_errors.record(flag(reply.status.is_server_error()));
+            meters.first_byte_ms.record_ms(first_byte);
+            meters.client_errors.record_flag(reply.status.is_client_error());
+            meters.server_errors.record_flag(reply.status.is_server_error());
         }
         let mut sending = Sending { watch: self, received, env: env.clone(), bytes: 0.0 };
         match std::mem::replace(&mut reply.payload, Payload::Whole(cauce_store::Bytes::new())) {
@@ -134,20 +133,12 @@ impl Sending {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let took_ms = ms(self.env.now().since(self.received));
+        let took = self.env.now().since(self.received);
         for meters in &self.watch.meters {
-            meters.total_ms.record(took_ms);
+            meters.total_ms.record_ms(took);
             meters.downloaded_bytes.record(self.bytes);
         }
     }
-}
-
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
-}
-
-fn flag(set: bool) -> f64 {
-    f64::from(u8::from(set))
 }
 
 impl S3 {

@@ -1,6 +1,7 @@
 //! What is measured of deployed APIs. AWS: API Gateway Developer Guide, *Amazon API Gateway dimensions and metrics*.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use cauce_core::ports::{Meter, MeterMaker, MeterParts, MeterSets, Metrics};
 
@@ -67,13 +68,12 @@ impl RequestMeters {
         }
     }
 
-    fn record(&self, request: &Request, latency_ms: f64) {
-        let truth = |truth: bool| f64::from(u8::from(truth));
+    fn record(&self, request: &Request, latency: Duration) {
         self.count.count();
         // Zeros count too: the average of each is a rate.
-        self.client_errors.record(truth((400..500).contains(&request.status)));
-        self.server_errors.record(truth(request.status >= 500));
-        self.latency_ms.record(latency_ms);
+        self.client_errors.record_flag((400..500).contains(&request.status));
+        self.server_errors.record_flag(request.status >= 500);
+        self.latency_ms.record_ms(latency);
         if let Some(ms) = request.integration_ms {
             self.integration_latency_ms.record(u32::try_from(ms).map_or(f64::MAX, f64::from));
         }
@@ -92,13 +92,13 @@ impl ApiGateway {
 /// Records a request that has been answered: for the API, for its stage, and for its method where the stage's settings say so.
 pub(super) fn record(gateway: &ApiGateway, request: &Request, deployed: &DeployedStage) {
     let Some(meters) = gateway.meters.get() else { return };
-    let latency_ms = gateway.env.now().since(request.call.received).as_secs_f64() * 1_000.0;
+    let latency = gateway.env.now().since(request.call.received);
     let api = meters.of(deployed.place.account, &deployed.place.region, &deployed.snapshot.api.name);
-    api.own.record(request, latency_ms);
+    api.own.record(request, latency);
     let stage = api.stages.of(&request.stage);
-    stage.own.record(request, latency_ms);
+    stage.own.record(request, latency);
     let setting = settings_for(&deployed.stage, &request.resource_path, request.method.as_str());
     if !request.resource_path.is_empty() && setting.is_some_and(|setting| setting.metrics_enabled) {
-        stage.methods.of(request.method.as_str()).of(&request.resource_path).record(request, latency_ms);
+        stage.methods.of(request.method.as_str()).of(&request.resource_path).record(request, latency);
     }
 }

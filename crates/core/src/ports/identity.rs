@@ -124,6 +124,17 @@ pub trait Identity: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Refuses a caller who may not hand on `role` to the service `service`. AWS: IAM User Guide, *Grant a user permissions to
+    /// pass a role to an AWS service*.
+    ///
+    /// # Errors
+    /// As [`Identity::authorize`].
+    async fn authorize_pass_role(&self, call: &Call, role: &str, service: &str) -> Result<(), ServiceError> {
+        let context = vec![("iam:PassedToService".to_owned(), vec![service.to_owned()])];
+        let access = Access { action: "iam:PassRole", resource: role, resource_policy: None, context };
+        self.authorize(call, &access).await
+    }
+
     /// Refuses what the policies do not allow.
     ///
     /// # Errors

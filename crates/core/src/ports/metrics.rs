@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -53,6 +54,16 @@ impl Meter {
     /// Records that something happened.
     pub fn count(&self) {
         self.record(1.0);
+    }
+
+    /// Records how long something took, in milliseconds.
+    pub fn record_ms(&self, took: Duration) {
+        self.record(took.as_secs_f64() * 1_000.0);
+    }
+
+    /// Records whether something happened, as 1 or 0: the sum is a count, the average a rate.
+    pub fn record_flag(&self, happened: bool) {
+        self.record(f64::from(u8::from(happened)));
     }
 
     /// Takes what was recorded since the last time.

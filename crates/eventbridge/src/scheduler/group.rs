@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::SchedulerError;
 use super::keys::{self, GroupId, ScheduleId};
 use super::model::{DEFAULT_GROUP, Group, Schedule};
-use super::operations::{seconds, validate_page};
+use super::operations::validate_page;
 use super::service::{Scheduler, group_arn, validate_name, validate_token};
 use super::tags::{GROUP_TAGS_MAX, validate_tags};
 use crate::page;
@@ -74,8 +74,8 @@ fn description(id: &GroupId, group: Group) -> GroupDescription {
         arn: group_arn(id).to_string(),
         name: group.name,
         state: "ACTIVE",
-        creation_date: seconds(group.created),
-        last_modification_date: seconds(group.modified),
+        creation_date: group.created.secs_of_millis(),
+        last_modification_date: group.modified.secs_of_millis(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cauce_core::ports::Access;
 use cauce_core::{Arn, Call, Timestamp, Violations};
 use cauce_store::{RangeReq, Tx, decode_row};
 use cauce_wire::Input;
@@ -159,13 +158,6 @@ pub(crate) struct ListSchedulesOutput {
     next_token: Option<String>,
 }
 
-/// Seconds since the epoch with their fraction, as the JSON of AWS writes times.
-pub(crate) fn seconds(at: Timestamp) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium are exact in a double")]
-    let millis = at.as_millis() as f64;
-    millis / 1_000.0
-}
-
 fn invalid(message: impl Into<String>) -> SchedulerError {
     SchedulerError::Invalid(message.into())
 }
@@ -201,9 +193,7 @@ impl Scheduler {
 
     /// Refuses a role that the caller may not hand on, or that does not trust the scheduler.
     async fn check_role(&self, call: &Call, role: &str, session: &str) -> Result<(), SchedulerError> {
-        let context = vec![("iam:PassedToService".to_owned(), vec![PRINCIPAL.to_owned()])];
-        let access = Access { action: "iam:PassRole", resource: role, resource_policy: None, context };
-        self.identity.authorize(call, &access).await?;
+        self.identity.authorize_pass_role(call, role, PRINCIPAL).await?;
         let arn: Arn = role.parse().map_err(|_| invalid(format!("Provided role {role} is not valid.")))?;
         match self.identity.assume_role(&arn, PRINCIPAL, session).await {
             Ok(_) => Ok(()),
@@ -322,8 +312,8 @@ impl Scheduler {
             arn: schedule_arn(&id).to_string(),
             name: schedule.name,
             group_name: id.group.name,
-            creation_date: seconds(schedule.created),
-            last_modification_date: seconds(schedule.modified),
+            creation_date: schedule.created.secs_of_millis(),
+            last_modification_date: schedule.modified.secs_of_millis(),
             plan: schedule.plan,
         })
     }
@@ -410,8 +400,8 @@ fn summary(call: &Call, group: String, schedule: Schedule) -> ScheduleSummary {
         name: schedule.name,
         group_name: group,
         state: schedule.plan.state,
-        creation_date: seconds(schedule.created),
-        last_modification_date: seconds(schedule.modified),
+        creation_date: schedule.created.secs_of_millis(),
+        last_modification_date: schedule.modified.secs_of_millis(),
         target: TargetSummary { arn: schedule.plan.target.arn },
     }
 }
