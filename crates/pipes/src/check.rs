@@ -220,7 +220,7 @@ impl Pipes {
 
     /// Whether a pipe's role may take from its source, and the source is there; what is known of a stream.
     pub(crate) async fn check_source(&self, id: &PipeId, pipe: &Pipe) -> Result<Option<StreamFacts>, Unfit> {
-        let Some(intakes) = self.intakes.get() else {
+        let Some(sources) = self.sources.get() else {
             return Err(ServiceError::new(500, "InternalException", "Sources are not available yet.").into());
         };
         let trace = Trace::start(self.env.now(), self.env.entropy());
@@ -241,14 +241,14 @@ impl Pipes {
                 let (code, message) = (error.query_code(), error.message());
                 format!("Error occurred while ReceiveMessage. SQS Error Code: {code}. SQS Error Message: {message}")
             };
-            let facts = intakes.queues.facts(&own, &pipe.source).await;
+            let facts = sources.queues.facts(&own, &pipe.source).await;
             return facts.map(|_| None).map_err(|error| gone(&error, words(&error)));
         }
         if let Some(to) = pipe.stream_settings().and_then(|settings| settings.on_failure) {
             let action = if to.service() == "sns" { ("sns", "SNS", "Publish") } else { ("sqs", "SQS", "SendMessage") };
             self.check_allowed(&own, action, &to).await?;
         }
-        let facts = intakes.streams.facts(&own, &pipe.source).await;
+        let facts = sources.streams.facts(&own, &pipe.source).await;
         facts.map(Some).map_err(|error| gone(&error, format!("Stream not found: {}", pipe.source)))
     }
 

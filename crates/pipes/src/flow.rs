@@ -265,17 +265,7 @@ impl Flow {
 /// "Success and failure conditions".
 fn reported(answer: &Bytes, place: impl Fn(&str) -> Option<usize>) -> Failed {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let listed = match answer.get("batchItemFailures") {
-        None | Some(Value::Null) => return Failed::Nothing,
-        Some(Value::Array(listed)) => listed,
-        Some(_) => return Failed::All,
-    };
-    let of = |item: &Value| place(item.get("itemIdentifier")?.as_str()?);
-    match listed.iter().map(of).collect::<Option<BTreeSet<usize>>>() {
-        Some(failed) if failed.is_empty() => Failed::Nothing,
-        Some(failed) => Failed::These(failed),
-        None => Failed::All,
-    }
+    Failed::listed(answer.get("batchItemFailures"), place)
 }
 
 #[async_trait]

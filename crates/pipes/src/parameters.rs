@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use cauce_core::Violations;
+use cauce_sources::FILTERS_MAX;
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,8 +26,6 @@ const RETRIES_MAX: i64 = 10_000;
 const LANES_MAX: i64 = 10;
 /// The longest filter, in characters.
 const FILTER_CHARS_MAX: usize = 4_096;
-/// The most filters in a request.
-const FILTERS_MAX: usize = 5;
 /// The longest input template, in characters.
 const TEMPLATE_CHARS_MAX: usize = 8_192;
 /// The longest ARN, in characters.

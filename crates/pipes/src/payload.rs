@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use cauce_core::ServiceError;
 use cauce_core::ports::ServiceResponse;
+use cauce_sources::push_list;
 use serde_json::Value;
 
 /// The most bytes of the JSON of a batch, without the brackets around it. AWS: *Amazon EventBridge Pipes batching and
@@ -88,13 +89,7 @@ pub(crate) struct Sent {
 
 /// A list of events that are JSON, in JSON.
 pub(crate) fn list<'a>(events: impl Iterator<Item = &'a str>) -> Bytes {
-    let mut out = String::from("[");
-    for (n, event) in events.enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        out.push_str(event);
-    }
-    out.push(']');
+    let mut out = String::new();
+    push_list(&mut out, events);
     out.into()
 }

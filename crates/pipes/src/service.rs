@@ -5,8 +5,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use cauce_core::ports::{Functions, Identity, Logs, Queues, Services, Streams};
 use cauce_core::{Arn, Call, Env, ServiceError, Violations};
 use cauce_delivery::Delivery;
-use cauce_sources::stream::StreamPost;
-use cauce_sources::{Crew, Crews, Duty, Filters, Intake, Post, QueueSource};
+use cauce_sources::{Crew, Crews, Duty, Filters, Intake, Sources};
 use cauce_store::{Db, Owner, RangeReq, Tx, decode_row};
 use cauce_wire::{Api, Method, Operation, Protocol, ServiceInfo};
 use regex_lite::Regex;
@@ -53,13 +52,6 @@ pub struct PipesPorts {
     pub delivery: Delivery,
 }
 
-/// Where batches come from, and for which pipes this node is responsible.
-pub(crate) struct Intakes {
-    pub(crate) queues: Arc<dyn Queues>,
-    pub(crate) streams: Arc<dyn Streams>,
-    owner: Owner,
-}
-
 /// EventBridge Pipes.
 pub struct Pipes {
     pub(crate) db: Db,
@@ -68,7 +60,7 @@ pub struct Pipes {
     pub(crate) crews: Crews<PipeId>,
     pub(crate) meters: OnceLock<Meters>,
     /// Where batches come from, once [`Pipes::start`] has said so.
-    pub(crate) intakes: OnceLock<Intakes>,
+    pub(crate) sources: OnceLock<Sources>,
     /// One change of any pipe at a time, so that who works for a pipe follows what is stored of it.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -82,7 +74,7 @@ impl Pipes {
             ports,
             crews: Crews::default(),
             meters: OnceLock::new(),
-            intakes: OnceLock::new(),
+            sources: OnceLock::new(),
             changing: tokio::sync::Mutex::new(()),
         })
     }
@@ -97,7 +89,7 @@ impl Pipes {
         streams: Arc<dyn Streams>,
         owner: Owner,
     ) -> Result<(), ServiceError> {
-        let _ = self.intakes.set(Intakes { queues, streams, owner });
+        let _ = self.sources.set(Sources { queues, streams, owner });
         let mut request = RangeReq::new(keys::all_pipes(), PIPES_A_READ);
         loop {
             let page = self.db.range(request.clone()).await?;
@@ -126,11 +118,11 @@ impl Pipes {
 
     /// Gives a pipe a crew.
     pub(crate) fn work_for(self: &Arc<Self>, id: &PipeId, pipe: Pipe) -> Result<(), PipesError> {
-        let Some(intakes) = self.intakes.get() else { return Ok(()) };
-        let Some(owned) = intakes.owner.owned_for(id.arn().as_str().as_bytes()) else { return Ok(()) };
-        let patterns = pipe.source_parameters.patterns();
-        let filters = Filters::parse(&patterns).map_err(|error| PipesError::Invalid(error.to_string()))?;
-        let (filtered, source, stream) = (!patterns.is_empty(), pipe.source.clone(), pipe.stream_settings());
+        let Some(sources) = self.sources.get() else { return Ok(()) };
+        let Some(owned) = sources.owner.owned_for(id.arn().as_str().as_bytes()) else { return Ok(()) };
+        let filters = Filters::parse(&pipe.source_parameters.patterns());
+        let filters = filters.map_err(|error| PipesError::Invalid(error.to_string()))?;
+        let (source, stream) = (pipe.source.clone(), pipe.stream_settings());
         let crew = Crew::new(if stream.is_some() { 1 } else { WORKERS_MAX });
         let before = self.crews.begin(id, Arc::clone(&crew));
         let (entries_max, window) = pipe.batches();
@@ -145,17 +137,7 @@ impl Pipes {
             filters,
             crew,
         };
-        match stream {
-            Some(settings) => {
-                let streams = Arc::clone(&intakes.streams);
-                let post = StreamPost { duty, settings, streams, stream: source, owned, before };
-                cauce_sources::stream::begin(Arc::new(post));
-            }
-            None => {
-                let source = QueueSource::new(Arc::clone(&intakes.queues), source, self.env.clone(), filtered);
-                cauce_sources::begin(Arc::new(Post { duty, source: Box::new(source) }));
-            }
-        }
+        sources.begin(duty, source, stream, (owned, before));
         Ok(())
     }
 

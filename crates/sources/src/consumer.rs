@@ -62,6 +62,36 @@ pub enum Failed {
     These(BTreeSet<usize>),
 }
 
+impl Failed {
+    /// The entries that an answer lists as its `batchItemFailures`: each by its `itemIdentifier`, of which `place` knows the place.
+    /// Nothing if it lists nothing; all if it cannot be read, or names what was not in the batch.
+    pub fn listed(listed: Option<&Value>, place: impl Fn(&str) -> Option<usize>) -> Failed {
+        let listed = match listed {
+            None | Some(Value::Null) => return Failed::Nothing,
+            Some(Value::Array(listed)) => listed,
+            Some(_) => return Failed::All,
+        };
+        let of = |item: &Value| place(item.get("itemIdentifier")?.as_str()?);
+        match listed.iter().map(of).collect::<Option<BTreeSet<usize>>>() {
+            Some(places) if places.is_empty() => Failed::Nothing,
+            Some(places) => Failed::These(places),
+            None => Failed::All,
+        }
+    }
+}
+
+/// Writes texts that are JSON as a JSON list of them.
+pub fn push_list<'a>(out: &mut String, elements: impl IntoIterator<Item = &'a str>) {
+    out.push('[');
+    for (n, element) in elements.into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        out.push_str(element);
+    }
+    out.push(']');
+}
+
 /// What a consumer has made of a batch.
 #[derive(Clone, Debug)]
 pub struct Answer<R> {

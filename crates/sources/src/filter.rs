@@ -36,6 +36,11 @@ impl Filters {
         patterns.iter().map(parse).collect::<Result<_, _>>().map(Filters)
     }
 
+    /// Whether everything is let through.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether an entry, as filters see it, is wanted.
     pub(crate) fn fits(&self, seen: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|pattern| pattern.matches_trusted(seen.as_bytes()).unwrap_or(false))

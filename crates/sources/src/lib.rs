@@ -21,13 +21,12 @@ mod duty;
 mod filter;
 mod queue;
 mod source;
+mod sources;
 pub mod stream;
 mod worker;
 
-pub use consumer::{Answer, Batch, Consumer, Delivered, Entry, Failed, Hold, Problem, Span};
+pub use consumer::{Answer, Batch, Consumer, Delivered, Entry, Failed, Hold, Problem, Span, push_list};
 pub use crew::{Activity, Crew, Crews, Outcome};
 pub use duty::{Duty, Intake};
 pub use filter::{FILTERS_MAX, FilterError, Filters};
-pub use queue::QueueSource;
-pub use source::{Source, Taken};
-pub use worker::{Post, begin};
+pub use sources::Sources;

@@ -19,7 +19,7 @@ const FACTS_KEPT: Duration = Duration::from_secs(60);
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 /// A queue, whose messages come as events show them.
-pub struct QueueSource {
+pub(crate) struct QueueSource {
     queues: Arc<dyn Queues>,
     queue: Arn,
     env: Env,
@@ -30,7 +30,7 @@ pub struct QueueSource {
 
 impl QueueSource {
     /// The queue of this ARN. `filtered` says whether filters will look at its messages.
-    pub fn new(queues: Arc<dyn Queues>, queue: Arn, env: Env, filtered: bool) -> QueueSource {
+    pub(crate) fn new(queues: Arc<dyn Queues>, queue: Arn, env: Env, filtered: bool) -> QueueSource {
         QueueSource { queues, queue, env, filtered, facts: Mutex::new(None) }
     }
 

@@ -7,26 +7,26 @@ use cauce_core::{Call, ServiceError, Timestamp};
 
 /// One thing that was taken and is not settled yet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// By what consumers name it in their answers.
-    pub id: String,
+    pub(crate) id: String,
     /// By what the source knows this taking of it.
-    pub handle: String,
+    pub(crate) handle: String,
     /// The JSON of its record in the event.
-    pub record: String,
+    pub(crate) record: String,
     /// The JSON that filters see, where there are filters.
-    pub filtered: Option<String>,
+    pub(crate) filtered: Option<String>,
     /// The tracing header that it came with.
-    pub trace: Option<String>,
+    pub(crate) trace: Option<String>,
     /// When it was taken.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// Gives out things, each to one taker at a time, and shows again what was not settled in time.
 ///
 /// The caller is who the consumer acts as; the source asks whether it may. Errors are the source's own.
 #[async_trait]
-pub trait Source: Send + Sync + 'static {
+pub(crate) trait Source: Send + Sync + 'static {
     /// Whether what is taken waits for what was taken before it.
     fn ordered(&self) -> bool;
 

@@ -26,15 +26,15 @@ const SETTLE_ATTEMPTS: u32 = 5;
 const RENEWED_AFTER_MIN: Duration = Duration::from_millis(500);
 
 /// What all workers of a crew share.
-pub struct Post<C> {
+pub(crate) struct Post<C> {
     /// Who gets the batches, and who works.
-    pub duty: Duty<C>,
+    pub(crate) duty: Duty<C>,
     /// Where they come from.
-    pub source: Box<dyn Source>,
+    pub(crate) source: Box<dyn Source>,
 }
 
 /// Sets a worker to work, who is counted already.
-pub fn begin<C: Consumer>(post: Arc<Post<C>>) {
+pub(crate) fn begin<C: Consumer>(post: Arc<Post<C>>) {
     tokio::spawn(Worker { post, batch: Vec::new(), bytes: 0, rest: Vec::new(), pause: PAUSE_MIN }.run());
 }
 

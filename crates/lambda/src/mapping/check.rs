@@ -2,8 +2,8 @@
 
 use cauce_core::ports::{Access, StreamFacts, Verdict};
 use cauce_core::{Arn, Call};
+use cauce_sources::Sources;
 
-use super::operation::Sources;
 use crate::error::Error;
 use crate::service::Lambda;
 

@@ -1,6 +1,5 @@
 //! The consumer of a mapping: invokes its function with batches.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +8,7 @@ use cauce_core::{Arn, Call, Timestamp, Trace};
 use cauce_delivery::lineage::{Fate, Step};
 use cauce_delivery::{Effect, Policy, ROLE_ARN};
 use cauce_sources::stream::{BatchInfo, Discard, Window};
-use cauce_sources::{Answer, Batch, Consumer, Delivered, Entry, Failed, Hold, Problem, Span};
+use cauce_sources::{Answer, Batch, Consumer, Delivered, Entry, Failed, Hold, Problem, Span, push_list};
 use cauce_store::Key;
 use serde::Serialize;
 use serde_json::Value;
@@ -275,14 +274,9 @@ struct Bounds {
 fn event<'a>(records: impl Iterator<Item = &'a str> + Clone) -> Bytes {
     let bytes: usize = records.clone().map(|record| record.len() + 1).sum();
     let mut event = String::with_capacity(EVENT_FRAME_BYTES + bytes);
-    event.push_str("{\"Records\":[");
-    for (n, record) in records.enumerate() {
-        if n > 0 {
-            event.push(',');
-        }
-        event.push_str(record);
-    }
-    event.push_str("]}");
+    event.push_str("{\"Records\":");
+    push_list(&mut event, records);
+    event.push('}');
     event.into()
 }
 
@@ -312,24 +306,11 @@ fn failures(answer: &[u8], entries: &[Entry<'_>]) -> Failed {
         [] => Ok(Value::Null),
         answer => serde_json::from_slice(answer),
     };
-    let listed = match &answer {
-        Ok(Value::Null) => return Failed::Nothing,
-        Ok(Value::Object(map)) => match map.get("batchItemFailures") {
-            None | Some(Value::Null) => return Failed::Nothing,
-            Some(Value::Array(listed)) => listed,
-            Some(_) => return Failed::All,
-        },
-        _ => return Failed::All,
-    };
-    let place = |item: &Value| {
-        let id = item.get("itemIdentifier")?.as_str()?;
-        entries.iter().position(|entry| entry.id == id)
-    };
-    let places: Option<BTreeSet<usize>> = listed.iter().map(place).collect();
-    match places {
-        Some(places) if places.is_empty() => Failed::Nothing,
-        Some(places) => Failed::These(places),
-        None => Failed::All,
+    let place = |id: &str| entries.iter().position(|entry| entry.id == id);
+    match &answer {
+        Ok(Value::Null) => Failed::Nothing,
+        Ok(Value::Object(map)) => Failed::listed(map.get("batchItemFailures"), place),
+        _ => Failed::All,
     }
 }
 

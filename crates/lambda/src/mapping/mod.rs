@@ -17,5 +17,4 @@ mod record;
 mod stream;
 
 pub(crate) use input::{CreateMapping, ListMappings, MappingId, UpdateMapping};
-pub(crate) use operation::Sources;
 pub(crate) use record::{MappingKey, MappingRecord};

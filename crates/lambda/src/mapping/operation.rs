@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cauce_core::ports::{Access, Queues, StreamFacts, Streams, Verdict};
 use cauce_core::{Arn, Call, ServiceError, Trace};
-use cauce_sources::stream::{Position, StreamPost, first_positions};
-use cauce_sources::{Activity, Crew, Duty, FILTERS_MAX, FilterError, Filters, Intake, Post, QueueSource};
+use cauce_sources::stream::{Position, first_positions};
+use cauce_sources::{Activity, Crew, Duty, FILTERS_MAX, FilterError, Filters, Intake, Sources};
 use cauce_store::{KeyError, Owner, Tx};
 use serde::Serialize;
 
@@ -35,13 +35,6 @@ const BATCH_DEFAULT: usize = 10;
 
 /// What a crew must be allowed to do with its queue.
 const ACTIONS: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
-
-/// Where batches come from, and for which mappings this node is responsible.
-pub(crate) struct Sources {
-    queues: Arc<dyn Queues>,
-    pub(super) streams: Arc<dyn Streams>,
-    owner: Owner,
-}
 
 /// AWS: *ListEventSourceMappings*, response.
 #[derive(Clone, Debug, Serialize)]
@@ -170,7 +163,7 @@ impl Lambda {
         let Some(owned) = sources.owner.owned_for(key.uuid.as_bytes()) else { return Ok(()) };
         let Some(function) = FunctionRef::from_arn(&record.function) else { return Ok(()) };
         let filters = Filters::parse(&record.filters).map_err(bad_filters)?;
-        let (filtered, source, stream) = (!record.filters.is_empty(), record.source.clone(), record.stream.clone());
+        let (source, stream) = (record.source.clone(), record.stream.clone());
         let crew = Crew::new(if stream.is_some() { 1 } else { record.concurrency_max.unwrap_or(WORKERS_MAX) });
         let before = self.crews.begin(key, Arc::clone(&crew));
         let intake = Intake {
@@ -188,17 +181,7 @@ impl Lambda {
             filters,
             crew,
         };
-        match stream {
-            Some(settings) => {
-                let streams = Arc::clone(&sources.streams);
-                let post = StreamPost { duty, settings, streams, stream: source, owned, before };
-                cauce_sources::stream::begin(Arc::new(post));
-            }
-            None => {
-                let source = QueueSource::new(Arc::clone(&sources.queues), source, self.env.clone(), filtered);
-                cauce_sources::begin(Arc::new(Post { duty, source: Box::new(source) }));
-            }
-        }
+        sources.begin(duty, source, stream, (owned, before));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use cauce_core::ports::{
     StreamPage, StreamRead, Streams, Verdict,
 };
 use cauce_core::{
-    Account, Arn, Call, Env, ManualClock, Principal, Region, RequestId, SeededEntropy, ServiceError, Timestamp, Trace,
+    Account, Arn, Call, Env, ManualClock, Principal, Region, SeededEntropy, ServiceError, Timestamp, Trace,
 };
 use cauce_delivery::{Acceptance, Delivery, Effect, EffectId, Outcome, Target};
 use cauce_pipes::{Pipes, PipesPorts, api};
@@ -122,18 +122,10 @@ impl World {
     }
 
     fn call(&self) -> Call {
-        Call {
-            account: Account::DEFAULT,
-            region: Region::default(),
-            principal: Arc::new(Principal::Root { account: Account::DEFAULT, access_key_id: "test".into() }),
-            request_id: RequestId::random(self.env.entropy()),
-            trace: Trace::start(self.env.now(), self.env.entropy()),
-            received: self.env.now(),
-            deadline: self.env.now() + LONG,
-            source_ip: None,
-            host: "127.0.0.1:1".into(),
-            secure: true,
-        }
+        let trace = Trace::start(self.env.now(), self.env.entropy());
+        let own = Call::from_service(&self.env, "test", None, Account::DEFAULT, Region::default(), trace);
+        let owner = Principal::Root { account: Account::DEFAULT, access_key_id: "test".into() };
+        Call { principal: Arc::new(owner), ..own }
     }
 
     pub(crate) async fn ask(&self, operation: &str, input: Value) -> Result<Value, ServiceError> {

@@ -15,23 +15,23 @@ use crate::crew::Crew;
 use crate::duty::{Duty, PAUSE_MIN};
 
 /// What all lanes of a consumer share.
-pub struct StreamPost<C> {
+pub(crate) struct StreamPost<C> {
     /// Who gets the records, and who works.
-    pub duty: Duty<C>,
+    pub(crate) duty: Duty<C>,
     /// How the stream is followed.
-    pub settings: StreamSettings,
+    pub(crate) settings: StreamSettings,
     /// Where streams are read.
-    pub streams: Arc<dyn Streams>,
+    pub(crate) streams: Arc<dyn Streams>,
     /// The stream.
-    pub stream: Arn,
+    pub(crate) stream: Arn,
     /// The right to act for the consumer.
-    pub owned: Owned,
+    pub(crate) owned: Owned,
     /// Who has followed it so far, and must have ended first.
-    pub before: Vec<Arc<Crew>>,
+    pub(crate) before: Vec<Arc<Crew>>,
 }
 
 /// Works for a consumer until its crew is to stop. The foreman is the one worker that the crew counts.
-pub fn begin<C: Consumer>(post: Arc<StreamPost<C>>) {
+pub(crate) fn begin<C: Consumer>(post: Arc<StreamPost<C>>) {
     tokio::spawn(async move {
         if let Some(lanes) = post.lanes().await {
             let mut working = JoinSet::new();

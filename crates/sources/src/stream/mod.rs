@@ -17,7 +17,7 @@ mod settings;
 mod window;
 
 pub use discard::{BatchInfo, Discard, Why};
-pub use foreman::{StreamPost, begin};
+pub(crate) use foreman::{StreamPost, begin};
 pub use position::{Position, Retried, first_positions};
 pub use settings::StreamSettings;
 pub use window::Window;
