@@ -12,6 +12,7 @@ use crate::programs::Programs;
 use crate::report::Table;
 use crate::samples::median;
 use crate::server::Server;
+use crate::tables::{ask, create};
 use crate::throughput::commits_a_second;
 
 const CONNECTIONS: [usize; 2] = [1, 64];
@@ -53,8 +54,7 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
                 let opened = load::connect(&server, connections)?;
                 load::round(opened, server.pid(), span, figures, |connection, number, turn| {
                     let (target, input) = request(operation, &format!("{round}-{connections}-{number}-{turn}"), turn);
-                    let request = server.json("dynamodb", &format!("DynamoDB_20120810.{target}"), &input)?;
-                    connection.call(&request)?;
+                    ask(connection, &server, target, &input)?;
                     Ok(1)
                 })?;
             }
@@ -76,29 +76,12 @@ pub(crate) fn measure(programs: &Programs, quick: bool) -> Result<Table> {
 }
 
 fn create_table(server: &Server) -> Result<()> {
+    create(server, "bench", false, false)?;
     let mut connection = server.connect()?;
-    let mut call = |target: &str, input: &Value| -> Result<()> {
-        connection.call(&server.json("dynamodb", &format!("DynamoDB_20120810.{target}"), input)?)?;
-        Ok(())
-    };
-    call(
-        "CreateTable",
-        &json!({
-            "TableName": "bench",
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [
-                { "AttributeName": "pk", "AttributeType": "S" },
-                { "AttributeName": "sk", "AttributeType": "N" },
-            ],
-            "KeySchema": [
-                { "AttributeName": "pk", "KeyType": "HASH" },
-                { "AttributeName": "sk", "KeyType": "RANGE" },
-            ],
-        }),
-    )?;
     for partition in 0..PARTITIONS {
         for n in 0..ITEMS_A_PARTITION {
-            call("PutItem", &json!({ "TableName": "bench", "Item": item(&format!("full-{partition}"), n) }))?;
+            let input = json!({ "TableName": "bench", "Item": item(&format!("full-{partition}"), n) });
+            ask(&mut connection, server, "PutItem", &input)?;
         }
     }
     Ok(())

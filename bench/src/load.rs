@@ -86,6 +86,34 @@ pub(crate) fn round(
     Ok(())
 }
 
+/// How many connections fill what is measured beforehand.
+const FILLERS: u64 = 16;
+
+/// Does `work` for each turn once, over several connections.
+///
+/// # Errors
+/// The first of a turn.
+pub(crate) fn fill(
+    server: &Server,
+    turns: u64,
+    work: impl Fn(&mut Connection, u64) -> Result<()> + Sync,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let begin = |filler: u64| {
+            let work = &work;
+            scope.spawn(move || -> Result<()> {
+                let mut connection = server.connect()?;
+                (filler..turns).step_by(FILLERS as usize).try_for_each(|turn| work(&mut connection, turn))
+            })
+        };
+        let fillers: Vec<_> = (0..FILLERS).map(begin).collect();
+        fillers.into_iter().try_for_each(|filler| match filler.join() {
+            Ok(filled) => filled,
+            Err(_) => bail!("a filler has panicked"),
+        })
+    })
+}
+
 /// So many connections to the server.
 ///
 /// # Errors

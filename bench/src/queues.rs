@@ -121,20 +121,8 @@ impl Queue<'_> {
     }
 
     fn fill(&self, messages: u64) -> Result<()> {
-        let connections = 16;
         let send = self.send(10)?;
-        let each = messages.div_ceil(10 * connections);
-        std::thread::scope(|scope| {
-            let filler = || -> Result<()> {
-                let mut connection = self.server.connect()?;
-                (0..each).try_for_each(|_| connection.call(&send).map(drop))
-            };
-            let fillers: Vec<_> = (0..connections).map(|_| scope.spawn(filler)).collect();
-            fillers.into_iter().try_for_each(|filler| match filler.join() {
-                Ok(filled) => filled,
-                Err(_) => anyhow::bail!("a filler has panicked"),
-            })
-        })
+        load::fill(self.server, messages.div_ceil(10), |connection, _| connection.call(&send).map(drop))
     }
 
     fn send(&self, batch: u64) -> Result<crate::connection::Prepared> {

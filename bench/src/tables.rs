@@ -26,9 +26,6 @@ const ITEMS_A_QUERY: usize = 10;
 /// The most items of one BatchWriteItem.
 const BATCH: u64 = 25;
 
-/// How many connections fill a table.
-const FILLERS: u64 = 16;
-
 /// How many parts of a scan are timed on their own.
 const PARTS: u64 = 10;
 
@@ -200,24 +197,7 @@ impl Filled<'_> {
     fn create(server: &Server, items: u64) -> Result<Filled<'_>> {
         let table = Filled { server, name: format!("of-{items}"), items };
         create(server, &table.name, false, false)?;
-        let batches = items.div_ceil(BATCH);
-        std::thread::scope(|scope| {
-            let fillers: Vec<_> = (0..FILLERS)
-                .map(|filler| {
-                    let table = &table;
-                    scope.spawn(move || -> Result<()> {
-                        let mut connection = table.server.connect()?;
-                        (filler..batches)
-                            .step_by(FILLERS as usize)
-                            .try_for_each(|batch| table.fill(&mut connection, batch))
-                    })
-                })
-                .collect();
-            fillers.into_iter().try_for_each(|filler| match filler.join() {
-                Ok(filled) => filled,
-                Err(_) => anyhow::bail!("a filler has panicked"),
-            })
-        })?;
+        load::fill(server, items.div_ceil(BATCH), |connection, batch| table.fill(connection, batch))?;
         Ok(table)
     }
 
@@ -275,12 +255,14 @@ fn item(pk: &str, sk: u64, turn: u64) -> Value {
     })
 }
 
-fn ask(connection: &mut Connection, server: &Server, operation: &str, input: &Value) -> Result<()> {
+/// Performs an operation on tables.
+pub(crate) fn ask(connection: &mut Connection, server: &Server, operation: &str, input: &Value) -> Result<()> {
     connection.call(&server.json("dynamodb", &format!("DynamoDB_20120810.{operation}"), input)?)?;
     Ok(())
 }
 
-fn create(server: &Server, name: &str, stream: bool, index: bool) -> Result<()> {
+/// Makes a table with a partition key `pk` and a sort key `sk`, with a stream and a global index if they are wanted.
+pub(crate) fn create(server: &Server, name: &str, stream: bool, index: bool) -> Result<()> {
     let attribute = |name: &str, kind: &str| json!({ "AttributeName": name, "AttributeType": kind });
     let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
     let mut attributes = vec![attribute("pk", "S"), attribute("sk", "N")];
