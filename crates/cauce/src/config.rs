@@ -2,9 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cauce_core::{Account, Region};
 use cauce_dynamodb::{STREAM_RETENTION, STREAM_RETENTION_MAX};
 use serde::Deserialize;
@@ -83,20 +84,18 @@ impl Config {
                  or listen on 127.0.0.1"
             ),
         };
-        let sandboxes_max = match variable("CAUCE_SANDBOXES_MAX") {
-            Some(text) => Some(text.parse().with_context(|| format!("CAUCE_SANDBOXES_MAX: {text} is no number"))?),
-            None => file.sandboxes_max,
-        };
-        let hours = match variable("CAUCE_STREAM_RETENTION_HOURS") {
-            Some(text) => {
-                Some(text.parse().with_context(|| format!("CAUCE_STREAM_RETENTION_HOURS: {text} is no number"))?)
-            }
-            None => file.stream_retention_hours,
-        };
+        let sandboxes_max = number("CAUCE_SANDBOXES_MAX", &variable)?.or(file.sandboxes_max);
+        let hours = number("CAUCE_STREAM_RETENTION_HOURS", &variable)?.or(file.stream_retention_hours);
         let stream_retention = hours.map_or(Ok(STREAM_RETENTION), stream_retention)?;
         let data = data.unwrap_or_else(|| PathBuf::from("cauce-data"));
         Ok(Config { data, listen, account, region, root, sandboxes_max, stream_retention })
     }
+}
+
+/// The number in an environment variable, if it is set.
+fn number<N: FromStr>(name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<N>> {
+    let read = |text: String| text.parse().map_err(|_| anyhow!("{name}: {text} is no number"));
+    variable(name).map(read).transpose()
 }
 
 /// As long as AWS keeps records at least: consumers count on that.
