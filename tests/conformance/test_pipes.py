@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from errors import refusal
+from figures import Figures
 from functions import allow, create_function, create_role, logged
 from gateway import Api
 from program import ACCOUNT, BINARY, REGION, own_environment, until
@@ -367,16 +368,8 @@ def test_a_role_that_may_not_is_a_state(plumbing):
     assert plumbing.described(pipe)["CurrentState"] == "RUNNING"
     plumbing.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
     plumbing.send(url, "x")
-    received = lambda: plumbing.server.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/EventBridge/Pipes",
-        MetricName="ExecutionFailed",
-        Dimensions=[{"Name": "PipeName", "Value": pipe}],
-        StartTime=0,
-        EndTime=4_000_000_000,
-        Period=86_400 * 365,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    until(lambda: any(point["Sum"] > 0 for point in received()), "a failed execution is counted")
+    figures = Figures(plumbing.server, "AWS/EventBridge/Pipes", PipeName=pipe)
+    until(lambda: (figures.of("ExecutionFailed") or 0) > 0, "a failed execution is counted")
     assert plumbing.left(target_url) == 0 and plumbing.left(url) == 1
     plumbing.pipes.update_pipe(Name=pipe, RoleArn=plumbing.role, TargetParameters={"InputTemplate": "<$.body>"})
     assert plumbing.bodies(target_url, 1) == ["x"]

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from errors import refusal
+from figures import Figures
 from functions import allow, create_role, events_logged, logged
 from mappings import Mappings
 from program import ACCOUNT, REGION, until
@@ -119,17 +120,9 @@ def test_the_age_of_what_is_read_is_measured(mapped):
     mapped.map(function, arn)
     mapped.put(table, "a", n=1)
     mapped.seen(function, 1)
-    ages = lambda: mapped.server.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
-        MetricName="IteratorAge",
-        Dimensions=[{"Name": "FunctionName", "Value": function}],
-        StartTime=0,
-        EndTime=4_000_000_000,
-        Period=86_400 * 365,
-        Statistics=["SampleCount", "Minimum"],
-    )["Datapoints"]
-    (point,) = until(ages, "an age")
-    assert point["SampleCount"] == 1 and point["Minimum"] >= 0
+    figures = Figures(mapped.server, "AWS/Lambda", FunctionName=function)
+    assert until(lambda: figures.of("IteratorAge", "SampleCount"), "an age") == 1
+    assert figures.of("IteratorAge", "Minimum") >= 0
 
 
 def test_batches_have_their_size_and_their_window(mapped):
