@@ -51,6 +51,8 @@ pub(crate) struct Server {
     stop: watch::Sender<bool>,
     front: JoinHandle<std::io::Result<()>>,
     workers: Vec<JoinHandle<()>>,
+    /// Ends by itself: what it has taken from the meters and not yet stored is nowhere else.
+    flusher: JoinHandle<()>,
     delivery: Delivery,
     lambda: Arc<Lambda>,
     pipes: Arc<Pipes>,
@@ -219,10 +221,10 @@ impl Server {
             tokio::spawn(cauce_sns::run_sweeps(sns)),
             tokio::spawn(logs.worker(stopped(&stop))),
             tokio::spawn(metrics.clone().worker(stopped(&stop))),
-            tokio::spawn(metrics.clone().flusher(stopped(&stop))),
         ];
+        let flusher = tokio::spawn(metrics.clone().flusher(stopped(&stop)));
         let front = tokio::spawn(front.serve(listener, stopped(&stop)));
-        Ok(Server { address, stop, front, workers, delivery, lambda, pipes, metrics, owner })
+        Ok(Server { address, stop, front, workers, flusher, delivery, lambda, pipes, metrics, owner })
     }
 
     /// Where it is reached: by address, since clients resolve `localhost` differently.
@@ -257,7 +259,8 @@ impl Server {
         for worker in &self.workers {
             worker.abort();
         }
-        // What happened since the flusher has ended, or was about to be flushed.
+        self.flusher.await?;
+        // What happened since.
         self.metrics.flush(cauce_core::Env::system().now()).await;
         self.owner.release().await?;
         Ok(())
