@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use cauce_core::ports::{Access, Verdict};
+use cauce_core::ports::Access;
 use cauce_core::{Arn, Call, Violations};
 use cauce_wire::{Api, Input, Operation};
 use serde::{Deserialize, Serialize};
@@ -167,7 +167,7 @@ impl DynamoDb {
                 resource_policy: Some(&input.policy),
                 context: Vec::new(),
             };
-            if let Verdict::Denied(_) = self.identity.explain(&call, &access).await? {
+            if !self.identity.allows(&call, &access).await? {
                 return Err(Error::invalid(
                     "The policy would keep its author from changing it; confirm with ConfirmRemoveSelfResourceAccess",
                 ));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cauce_core::ports::{Access, StreamFacts, Verdict};
+use cauce_core::ports::{Access, StreamFacts};
 use cauce_core::{Arn, Call, ServiceError, Trace};
-use cauce_sources::Filters;
+use cauce_sources::{Filters, QUEUE_ACTIONS, STREAM_ACTIONS};
 
 use crate::error::PipesError;
 use crate::keys::PipeId;
@@ -13,10 +13,6 @@ use crate::parameters::{LogConfiguration, Unknown};
 use crate::service::{PRINCIPAL, Pipes};
 use crate::target::Kind;
 
-/// What a pipe must be allowed to do with its queue.
-const QUEUE_ACTIONS: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
-/// What a pipe must be allowed to do with its stream.
-const STREAM_ACTIONS: [&str; 4] = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
 /// The largest batch of a queue without a window, and of FIFO queues.
 const BATCH_WITHOUT_WINDOW_MAX: usize = 10;
 
@@ -260,9 +256,9 @@ impl Pipes {
     ) -> Result<(), Unfit> {
         let full = format!("{service}:{action}");
         let access = Access { action: &full, resource: resource.as_str(), ..Access::default() };
-        match self.ports.identity.explain(own, &access).await? {
-            Verdict::Allowed(_) => Ok(()),
-            Verdict::Denied(_) => {
+        match self.ports.identity.allows(own, &access).await? {
+            true => Ok(()),
+            false => {
                 Err(reason(format!("The provided customer role does not have permissions to call {action} on {shown}")))
             }
         }

@@ -29,4 +29,4 @@ pub use consumer::{Answer, Batch, Consumer, Delivered, Entry, Failed, Hold, Prob
 pub use crew::{Activity, Crew, Crews, Outcome};
 pub use duty::{Duty, Intake};
 pub use filter::{FILTERS_MAX, FilterError, Filters};
-pub use sources::Sources;
+pub use sources::{QUEUE_ACTIONS, STREAM_ACTIONS, Sources};

@@ -13,6 +13,12 @@ use crate::queue::QueueSource;
 use crate::stream::{self, StreamPost, StreamSettings};
 use crate::worker::{self, Post};
 
+/// What a consumer must be allowed to do with its queue.
+pub const QUEUE_ACTIONS: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+
+/// What a consumer must be allowed to do with its stream.
+pub const STREAM_ACTIONS: [&str; 4] = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+
 /// Where batches come from, and for which consumers this node is responsible.
 pub struct Sources {
     /// Where queues are read.

@@ -135,6 +135,14 @@ pub trait Identity: Send + Sync + 'static {
         self.authorize(call, &access).await
     }
 
+    /// Whether the policies allow `access`, for whoever refuses in words of its own.
+    ///
+    /// # Errors
+    /// As [`Identity::explain`].
+    async fn allows(&self, call: &Call, access: &Access<'_>) -> Result<bool, ServiceError> {
+        Ok(matches!(self.explain(call, access).await?, Verdict::Allowed(_)))
+    }
+
     /// Refuses what the policies do not allow.
     ///
     /// # Errors

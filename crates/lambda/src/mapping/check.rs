@@ -1,14 +1,11 @@
 //! Whether a function's role may follow a stream, and tell a destination of what is given up.
 
-use cauce_core::ports::{Access, StreamFacts, Verdict};
+use cauce_core::ports::{Access, StreamFacts};
 use cauce_core::{Arn, Call};
-use cauce_sources::Sources;
+use cauce_sources::{STREAM_ACTIONS, Sources};
 
 use crate::error::Error;
 use crate::service::Lambda;
-
-/// What a follower must be allowed to do with its stream.
-const ACTIONS: [&str; 4] = ["GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"];
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::InvalidParameter(message.into())
@@ -23,7 +20,7 @@ impl Lambda {
         stream: &Arn,
         on_failure: Option<&Arn>,
     ) -> Result<StreamFacts, Error> {
-        for action in ACTIONS {
+        for action in STREAM_ACTIONS {
             if !self.allows(own, &format!("dynamodb:{action}"), stream).await? {
                 return Err(invalid(format!(
                     "Cannot access stream {stream}. Please ensure the role can perform the GetRecords, GetShardIterator, \
@@ -48,8 +45,9 @@ impl Lambda {
         }
     }
 
-    async fn allows(&self, own: &Call, action: &str, resource: &Arn) -> Result<bool, Error> {
+    /// Whether the role whose session `own` is may do that.
+    pub(super) async fn allows(&self, own: &Call, action: &str, resource: &Arn) -> Result<bool, Error> {
         let access = Access { action, resource: resource.as_str(), ..Access::default() };
-        Ok(!matches!(self.ports.identity.explain(own, &access).await?, Verdict::Denied(_)))
+        Ok(self.ports.identity.allows(own, &access).await?)
     }
 }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_core::ports::{Access, Queues, StreamFacts, Streams, Verdict};
+use cauce_core::ports::{Queues, StreamFacts, Streams};
 use cauce_core::{Arn, Call, ServiceError, Trace};
 use cauce_sources::stream::{Position, first_positions};
-use cauce_sources::{Activity, Crew, Duty, FILTERS_MAX, FilterError, Filters, Intake, Sources};
+use cauce_sources::{Activity, Crew, Duty, FILTERS_MAX, FilterError, Filters, Intake, QUEUE_ACTIONS, Sources};
 use cauce_store::{KeyError, Owner, Tx};
 use serde::Serialize;
 
@@ -32,9 +32,6 @@ const PAGE_MAX: usize = 100;
 
 /// The size of a batch where nothing is said. AWS: 10 for queues.
 const BATCH_DEFAULT: usize = 10;
-
-/// What a crew must be allowed to do with its queue.
-const ACTIONS: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
 
 /// AWS: *ListEventSourceMappings*, response.
 #[derive(Clone, Debug, Serialize)]
@@ -237,10 +234,8 @@ impl Lambda {
         record: &MappingRecord,
         configuration: &Configuration,
     ) -> Result<(), Error> {
-        for action in ACTIONS {
-            let full = format!("sqs:{action}");
-            let access = Access { action: &full, resource: record.source.as_str(), ..Access::default() };
-            if let Verdict::Denied(_) = self.ports.identity.explain(own, &access).await? {
+        for action in QUEUE_ACTIONS {
+            if !self.allows(own, &format!("sqs:{action}"), &record.source).await? {
                 return Err(invalid(format!(
                     "The provided execution role does not have permissions to call {action} on SQS"
                 )));
